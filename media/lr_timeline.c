@@ -1,0 +1,281 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ */
+
+
+#include "lr_timeline.h"
+
+
+static int64_t lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
+    lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump);
+static unsigned lr_timeline_near(int64_t step);
+static unsigned lr_timeline_cut(lr_timeline_t *tl, unsigned video,
+    unsigned key, int64_t dts);
+
+
+void
+lr_timeline_init(lr_timeline_t *tl, int64_t fragment, int64_t cycle,
+    int64_t start, int64_t cycle_start)
+{
+    memset(tl, 0, sizeof(lr_timeline_t));
+
+    tl->fragment = fragment;
+    tl->cycle = cycle;
+    tl->start = start;
+    tl->cycle_start = cycle_start;
+    tl->fragment_video = -1;
+
+    tl->audio.duration = 23;
+    tl->video.duration = 40;
+}
+
+
+void
+lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
+    uint32_t ts, int32_t cts, int64_t wall, lr_timeline_frame_t *f)
+{
+    int64_t               dts, pts;
+    unsigned              jump;
+    lr_timeline_track_t  *t, *other;
+
+    t = video ? &tl->video : &tl->audio;
+    other = video ? &tl->audio : &tl->video;
+    jump = 0;
+
+    dts = lr_timeline_place(tl, t, other, ts, wall, &jump);
+    pts = dts + cts;
+
+    if (t->seen) {
+        if (dts < t->last) {
+            dts = t->last;
+
+        } else if (dts > t->last && dts - t->last < 1000) {
+            t->duration = dts - t->last;
+        }
+    }
+
+    f->cut = LR_CUT_NONE;
+    f->open = 0;
+    f->discontinuity = 0;
+    f->jump = jump;
+    f->dts = dts;
+    f->wall = tl->anchor_wall + (dts - tl->anchor_media);
+
+    cts = (int32_t) (pts - dts);
+    f->cts = cts < -0x800000 ? -0x800000 : cts > 0x7fffff ? 0x7fffff : cts;
+
+    if (jump && tl->open) {
+        tl->jumped = 1;
+        tl->cut = 1;
+    }
+
+    if (tl->open) {
+        f->cut = lr_timeline_cut(tl, video, key, dts);
+    }
+
+    if (!tl->open || f->cut) {
+
+        /* a cycle that ended while no fragment was open */
+
+        if (!tl->open && dts - tl->cycle_start >= tl->cycle) {
+            f->cut = LR_CUT_CYCLE;
+        }
+
+        if (f->cut == LR_CUT_CYCLE) {
+            tl->cycle_start = dts;
+        }
+
+        f->open = 1;
+        f->discontinuity = tl->jumped;
+
+        tl->open = 1;
+        tl->jumped = 0;
+        tl->cut = 0;
+        tl->force = 0;
+        tl->fragment_start = dts;
+        tl->fragment_video = -1;
+    }
+
+    if (video && tl->fragment_video == -1) {
+        tl->fragment_video = dts;
+    }
+
+    t->last = dts;
+    t->seen = 1;
+}
+
+
+static int64_t
+lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
+    lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump)
+{
+    int64_t  target;
+
+    if (!tl->span) {
+        tl->span = 1;
+        t->raw = ts;
+        t->offset = tl->start - t->raw;
+        tl->offset = t->offset;
+        tl->anchor_media = tl->start;
+        tl->anchor_wall = wall;
+
+        /* the first fragment after a gap, but not the recording's first */
+
+        tl->jumped = tl->start != 0;
+
+        return tl->start;
+    }
+
+    if (!t->seen) {
+
+        /* unwrapped beside the other track, which is under way */
+
+        t->raw = other->raw + (int32_t) (ts - (uint32_t) other->raw);
+        t->offset = tl->offset;
+        target = t->raw + t->offset;
+
+        if (target - other->last > LR_TIMELINE_JUMP
+            || target - other->last < -LR_TIMELINE_JUMP)
+        {
+            /* a clock of its own: it begins where the other track is */
+
+            t->offset = other->last - t->raw;
+        }
+
+        return t->raw + t->offset;
+    }
+
+    t->raw += (int32_t) (ts - (uint32_t) t->raw);
+
+    if (lr_timeline_near(t->raw + t->offset - t->last)) {
+        return t->raw + t->offset;
+    }
+
+    if (lr_timeline_near(t->raw + tl->offset - t->last)) {
+        t->offset = tl->offset;
+        return t->raw + t->offset;
+    }
+
+    target = t->last + t->duration;
+
+    t->offset = target - t->raw;
+    tl->offset = t->offset;
+    tl->anchor_media = target;
+    tl->anchor_wall = wall;
+    *jump = 1;
+
+    return target;
+}
+
+
+static unsigned
+lr_timeline_near(int64_t step)
+{
+    return step >= -LR_TIMELINE_BACK && step <= LR_TIMELINE_JUMP;
+}
+
+
+static unsigned
+lr_timeline_cut(lr_timeline_t *tl, unsigned video, unsigned key, int64_t dts)
+{
+    int64_t   length, max, start;
+    unsigned  may, due;
+
+    if (video) {
+        may = key;
+
+    } else {
+        may = !tl->video.seen
+              || dts - tl->video.last > LR_TIMELINE_NO_VIDEO;
+    }
+
+    start = tl->fragment_start;
+
+    if (video && tl->fragment_video != -1) {
+        start = tl->fragment_video;
+    }
+
+    length = dts - start;
+
+    max = tl->fragment * 3;
+
+    if (max < LR_TIMELINE_MAX_GOP) {
+        max = LR_TIMELINE_MAX_GOP;
+    }
+
+    due = length >= tl->fragment
+          || tl->cut
+          || dts - tl->cycle_start >= tl->cycle;
+
+    if (!(may && due) && length < max && !tl->force) {
+        return LR_CUT_NONE;
+    }
+
+    if (dts - tl->cycle_start >= tl->cycle) {
+        return LR_CUT_CYCLE;
+    }
+
+    return LR_CUT_FRAGMENT;
+}
+
+
+void
+lr_timeline_changed(lr_timeline_t *tl)
+{
+    tl->cut = 1;
+}
+
+
+void
+lr_timeline_lost(lr_timeline_t *tl)
+{
+    tl->open = 0;
+    tl->jumped = 1;
+}
+
+
+void
+lr_timeline_ended(lr_timeline_t *tl)
+{
+    tl->open = 0;
+}
+
+
+int64_t
+lr_timeline_end(lr_timeline_t *tl)
+{
+    int64_t  a, v;
+
+    if (!tl->span) {
+        return tl->start;
+    }
+
+    a = tl->audio.seen ? tl->audio.last + tl->audio.duration : tl->start;
+    v = tl->video.seen ? tl->video.last + tl->video.duration : tl->start;
+
+    return a > v ? a : v;
+}
+
+
+int64_t
+lr_timeline_base(lr_timeline_t *tl, int64_t dts)
+{
+    int64_t               base;
+    unsigned              i;
+    lr_timeline_track_t  *t;
+
+    base = dts;
+
+    for (i = 0; i < 2; i++) {
+        t = i ? &tl->video : &tl->audio;
+
+        if (t->seen && t->last < base
+            && dts - t->last <= LR_TIMELINE_JUMP)
+        {
+            base = t->last;
+        }
+    }
+
+    return base;
+}

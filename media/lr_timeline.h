@@ -1,0 +1,125 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * From a publisher's 32-bit timestamps to the media time of a recording,
+ * and from media time to cuts.  All times are milliseconds.
+ *
+ *   - each track's timestamps are unwrapped to 64 bits;
+ *   - a step of more than LR_TIMELINE_JUMP forward or more than
+ *     LR_TIMELINE_BACK backward is a jump: media time goes on where the
+ *     track stood, and the wall clock is anchored anew.  The other track
+ *     follows into the new epoch when its own jump comes;
+ *   - a smaller step back is made monotonic, the composition offset takes
+ *     up the difference, so that the presentation time is kept;
+ *   - a fragment is cut at the first key frame at or after its length, or
+ *     the cycle's; without video, at the first audio frame.
+ */
+
+
+#ifndef _LR_TIMELINE_H_INCLUDED_
+#define _LR_TIMELINE_H_INCLUDED_
+
+
+#include "lr_core.h"
+
+
+#define LR_TIMELINE_JUMP        10000
+#define LR_TIMELINE_BACK        100
+
+/* video that has been silent for so long no longer decides on cuts */
+#define LR_TIMELINE_NO_VIDEO    5000
+
+/* without a key frame a fragment ends all the same after three times its
+   length, but not before this */
+#define LR_TIMELINE_MAX_GOP     60000
+
+
+#define LR_CUT_NONE             0
+#define LR_CUT_FRAGMENT         1
+#define LR_CUT_CYCLE            2     /* and a new cycle begins */
+
+
+typedef struct {
+    int64_t         raw;              /* unwrapped timestamp */
+    int64_t         offset;           /* media = raw + offset */
+    int64_t         last;             /* media time of the last frame */
+    int64_t         duration;         /* of a frame, estimated */
+    unsigned        seen:1;           /* in this span */
+} lr_timeline_track_t;
+
+
+typedef struct {
+    lr_timeline_track_t  audio;
+    lr_timeline_track_t  video;
+
+    int64_t         fragment;         /* settings */
+    int64_t         cycle;
+
+    int64_t         offset;           /* of the newest epoch */
+    int64_t         anchor_media;     /* the wall clock at a media time */
+    int64_t         anchor_wall;
+
+    int64_t         start;            /* where the next span begins */
+    int64_t         cycle_start;      /* media time of the cycle's start */
+    int64_t         fragment_start;
+    int64_t         fragment_video;   /* its first video frame, or -1 */
+
+    unsigned        span:1;           /* a frame of this span was seen */
+    unsigned        open:1;           /* a fragment is open */
+    unsigned        jumped:1;         /* the next fragment is a discontinuity */
+    unsigned        cut:1;            /* cut as soon as it can be */
+    unsigned        force:1;          /* cut before the next frame: set by
+                                         the caller */
+} lr_timeline_t;
+
+
+typedef struct {
+    int64_t         dts;              /* media time */
+    int64_t         wall;             /* unix time of the frame */
+    int32_t         cts;
+    unsigned        cut:2;            /* before this frame: LR_CUT_... */
+    unsigned        open:1;           /* this frame begins a fragment */
+    unsigned        discontinuity:1;  /* that fragment is one */
+    unsigned        jump:1;           /* the timestamps jumped here */
+} lr_timeline_frame_t;
+
+
+/*
+ * Begins with a recording's first span, or goes on with a later one:
+ * start is the media time at which the span begins (0, or the end of the
+ * span before it), cycle_start that of the cycle which is under way.
+ */
+void lr_timeline_init(lr_timeline_t *tl, int64_t fragment, int64_t cycle,
+    int64_t start, int64_t cycle_start);
+
+/*
+ * Places a frame.  ts is the message's timestamp, wall the unix time of its
+ * arrival.  Fills f; when f->open is set the caller begins a fragment with
+ * this frame, after ending the one before it if f->cut is.
+ */
+void lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
+    uint32_t ts, int32_t cts, int64_t wall, lr_timeline_frame_t *f);
+
+/* the codec's parameters changed: cut at the next key frame */
+void lr_timeline_changed(lr_timeline_t *tl);
+
+/* frames were left out: the next fragment is a discontinuity; the open
+   one, if any, has been ended by the caller */
+void lr_timeline_lost(lr_timeline_t *tl);
+
+/* the open fragment was ended by the caller, with nothing missing */
+void lr_timeline_ended(lr_timeline_t *tl);
+
+/* media time at which the last frame of all ends */
+int64_t lr_timeline_end(lr_timeline_t *tl);
+
+/*
+ * A time that no frame still to come will be before, and not far before
+ * dts: what a fragment's rows are counted from, so that they stay small
+ * and do not go below zero where the tracks are not in step.
+ */
+int64_t lr_timeline_base(lr_timeline_t *tl, int64_t dts);
+
+
+#endif /* _LR_TIMELINE_H_INCLUDED_ */

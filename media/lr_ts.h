@@ -1,0 +1,153 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * A fragment as an MPEG-TS segment (ISO/IEC 13818-1): a pure function of
+ * the sample table and the samples.
+ *
+ *     lr_ts_begin(ts, rows, n, base_ms, 0);
+ *     row = lr_ts_hint_row(ts);               if not -1, once:
+ *     lr_ts_hint(ts, start of that row's body, its size);
+ *     for each row:  lr_ts_sample(ts, sample);  drain ts->out
+ *     lr_ts_end(ts);                            drain ts->out
+ *
+ * Each fragment stands alone, and any fragments put one after another have
+ * continuous counters, since each holds a multiple of 16 packets with
+ * payload on each PID.
+ */
+
+
+#ifndef _LR_TS_H_INCLUDED_
+#define _LR_TS_H_INCLUDED_
+
+
+#include "lr_aac.h"
+#include "lr_codec.h"
+#include "lr_sample.h"
+
+
+#define LR_TS_PACKET      188
+
+#define LR_TS_PID_PMT     0x1000
+#define LR_TS_PID_VIDEO   0x100
+#define LR_TS_PID_AUDIO   0x101
+
+/* media time 0 in 90 kHz, and how far PCR is before DTS */
+#define LR_TS_OFFSET      (10 * 90000)
+#define LR_TS_PCR_DELAY   90000
+
+/* frames of audio in one PES packet, in all and in bytes */
+#define LR_TS_GATHER      8
+#define LR_TS_GATHER_LEN  8192
+
+/* NAL units that wait for the picture they belong to */
+#define LR_TS_HELD_MAX    65536
+
+
+typedef struct {
+    unsigned        pid;
+    unsigned        cc;               /* of the next packet with payload */
+    unsigned        type;             /* stream_type, 0 if not known yet */
+    size_t          last;             /* row of the last frame, SIZE_MAX */
+} lr_ts_pid_t;
+
+
+typedef struct {
+
+    /* for the caller */
+
+    lr_buf_t        out;              /* the caller drains it: sets len = 0 */
+    size_t          bytes;            /* of the fragment so far */
+    size_t          skipped;          /* samples left out, whole or in part */
+
+    /* the fragment */
+
+    const lr_row_t *rows;
+    size_t          nrows;
+    size_t          row;              /* of the next sample */
+    size_t          next_video;       /* the first frame at or after "row" */
+    uint64_t        base;             /* 90 kHz, with LR_TS_OFFSET */
+    int64_t        *dts;              /* of each row, 90 kHz since base */
+    size_t          dts_size;
+    int64_t         lead;             /* audio is before video in the log */
+
+    lr_ts_pid_t     pat;
+    lr_ts_pid_t     pmt;
+    lr_ts_pid_t     video;
+    lr_ts_pid_t     audio;
+
+    /* program tables and clock */
+
+    int64_t         psi_from;
+    int64_t         psi_len;
+    unsigned        psi_count;
+    unsigned        psi_version;
+    int64_t         pcr;
+
+    /* the tracks */
+
+    lr_video_t      vconf;
+    lr_audio_t      aconf;
+    lr_audio_t      mp3;
+
+    lr_buf_t        held;
+    unsigned        held_sets;
+    unsigned        held_count;
+
+    int64_t         first;            /* dts of the gathered audio */
+    int64_t         expect;           /* dts of the frame that may join */
+    unsigned        frames;
+    size_t          len;
+    u_char         *gather;
+
+    /* the PES packet being written */
+
+    lr_ts_pid_t    *to;
+    u_char         *pos;
+    size_t          left;             /* bytes of it */
+    size_t          packets;          /* for them */
+    size_t          room;             /* in the packet begun */
+
+    unsigned        count:1;
+    unsigned        psi:1;            /* program tables were written */
+    unsigned        clock:1;          /* pcr is valid */
+    unsigned        open:1;           /* an access unit can be continued */
+} lr_ts_t;
+
+
+/* NULL when there is no memory; one is used for many fragments */
+lr_ts_t *lr_ts_create(void);
+void lr_ts_destroy(lr_ts_t *ts);
+
+/*
+ * Begins a fragment of n rows, whose dts count from base_ms of media time.
+ * The rows must stay until lr_ts_end(); what was not drained from ts->out
+ * stays there.  With "count" nothing is written but ts->bytes is, after
+ * lr_ts_end(), what a run without it gives.  LR_ERROR: no memory.
+ */
+int lr_ts_begin(lr_ts_t *ts, const lr_row_t *rows, size_t n,
+    int64_t base_ms, unsigned count);
+
+/*
+ * MPEG audio has no sequence header, and the PMT that stands first must
+ * name its stream type.  lr_ts_hint_row() gives the row whose body should
+ * be shown to lr_ts_hint() before the first sample, at least the first
+ * LR_FLV_PEEK bytes of it, or -1 if there is no need.  Without a hint the
+ * track is in the program tables from its first frame on.
+ */
+ssize_t lr_ts_hint_row(lr_ts_t *ts);
+void lr_ts_hint(lr_ts_t *ts, const u_char *p, size_t size);
+
+/*
+ * Takes the sample of the next row; its data is not needed after the call.
+ * Times and flags are those of the row.  A sample that cannot be held is
+ * counted in ts->skipped and is LR_OK.  LR_ERROR: no memory, or more
+ * samples than rows.
+ */
+int lr_ts_sample(lr_ts_t *ts, const lr_sample_t *s);
+
+/* ends the fragment; it is of 0 bytes if no sample could be held */
+int lr_ts_end(lr_ts_t *ts);
+
+
+#endif /* _LR_TS_H_INCLUDED_ */

@@ -1,0 +1,221 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * What buckets of all types have in common: a bounded number of requests
+ * at a time, in order, and one line in the log when a bucket fails and one
+ * when it is well again.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_live_record_bucket.h"
+
+
+static void ngx_live_record_request_run(ngx_live_record_request_t *req);
+static void ngx_live_record_request_destroy(ngx_live_record_request_t *req);
+static void ngx_live_record_bucket_state(ngx_live_record_request_t *req);
+static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
+
+
+ngx_live_record_request_t *
+ngx_live_record_request_create(void)
+{
+    ngx_live_record_request_t  *req;
+
+    req = ngx_calloc(sizeof(ngx_live_record_request_t), ngx_cycle->log);
+    if (req == NULL) {
+        return NULL;
+    }
+
+    req->task = ngx_calloc(sizeof(ngx_thread_task_t), ngx_cycle->log);
+    if (req->task == NULL) {
+        ngx_free(req);
+        return NULL;
+    }
+
+    return req;
+}
+
+
+void
+ngx_live_record_request_start(ngx_live_record_request_t *req)
+{
+    req->result = LR_RETRY_AGAIN;
+    req->local = 0;
+    req->retry_after = 0;
+    req->bytes = 0;
+    req->answer.len = 0;
+    req->err[0] = '\0';
+
+    if (req->bucket->active >= req->bucket->connections) {
+        ngx_queue_insert_tail(&req->bucket->waiting, &req->queue);
+        return;
+    }
+
+    ngx_live_record_request_run(req);
+}
+
+
+static void
+ngx_live_record_request_run(ngx_live_record_request_t *req)
+{
+    req->active = 1;
+    req->bucket->active++;
+
+    switch (req->bucket->type) {
+
+    case NGX_LIVE_RECORD_DIR:
+        ngx_live_record_dir_start(req);
+        break;
+
+    case NGX_LIVE_RECORD_OSS:
+        ngx_live_record_oss_start(req);
+        break;
+    }
+}
+
+
+void
+ngx_live_record_request_done(ngx_live_record_request_t *req)
+{
+    ngx_live_record_bucket_t  *b;
+
+    b = req->bucket;
+
+    req->active = 0;
+    b->active--;
+
+    lr_body_close(&req->body);
+
+    if (req->cancelled) {
+        ngx_live_record_request_destroy(req);
+
+    } else {
+        ngx_live_record_bucket_state(req);
+        req->handler(req);
+    }
+
+    ngx_live_record_bucket_next(b);
+}
+
+
+static void
+ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
+{
+    ngx_queue_t                *q;
+    ngx_live_record_request_t  *req;
+
+    while (b->active < b->connections && !ngx_queue_empty(&b->waiting)) {
+        q = ngx_queue_head(&b->waiting);
+        ngx_queue_remove(q);
+        req = ngx_queue_data(q, ngx_live_record_request_t, queue);
+        req->queue.next = NULL;
+        ngx_live_record_request_run(req);
+    }
+}
+
+
+/* told when it changes, not at each try */
+
+static void
+ngx_live_record_bucket_state(ngx_live_record_request_t *req)
+{
+    ngx_live_record_bucket_t  *b;
+
+    b = req->bucket;
+
+    switch (req->result) {
+
+    case LR_RETRY_OK:
+    case LR_RETRY_EXISTS:
+    case LR_RETRY_GONE:
+
+        if (b->failing) {
+            ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                          "live record: bucket \"%V\" works again",
+                          &b->name);
+        }
+
+        b->failing = LR_RETRY_OK;
+        return;
+
+    case LR_RETRY_ADMIN:
+    case LR_RETRY_CREDENTIALS:
+
+        if (b->failing != LR_RETRY_ADMIN) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: bucket \"%V\" refuses and needs "
+                          "your help, recordings wait in the spool: %s",
+                          &b->name, req->err);
+        }
+
+        b->failing = LR_RETRY_ADMIN;
+        return;
+
+    default:
+
+        if (req->local) {
+            return;
+        }
+
+        if (!b->failing) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "live record: bucket \"%V\" fails, recordings "
+                          "wait in the spool and are tried again: %s",
+                          &b->name, req->err);
+            b->failing = LR_RETRY_AGAIN;
+        }
+    }
+}
+
+
+void
+ngx_live_record_request_free(ngx_live_record_request_t *req)
+{
+    int                        rc;
+    ngx_live_record_bucket_t  *b;
+
+    if (req == NULL) {
+        return;
+    }
+
+    if (!req->active) {
+        if (req->queue.next) {
+            ngx_queue_remove(&req->queue);
+        }
+
+        ngx_live_record_request_destroy(req);
+        return;
+    }
+
+    req->cancelled = 1;
+    b = req->bucket;
+
+    rc = LR_AGAIN;
+
+    if (b->type == NGX_LIVE_RECORD_OSS) {
+        rc = ngx_live_record_oss_cancel(req);
+    }
+
+    /* else a thread is at work, and its end frees the request */
+
+    if (rc == LR_OK) {
+        ngx_live_record_request_done(req);
+    }
+}
+
+
+static void
+ngx_live_record_request_destroy(ngx_live_record_request_t *req)
+{
+    lr_body_destroy(&req->body);
+    lr_buf_free(&req->answer);
+    ngx_free(req->key);
+    ngx_free(req->after);
+    ngx_free(req->task);
+    ngx_free(req);
+}

@@ -1,0 +1,95 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * Requests to a bucket, whatever its type.  Nothing here waits: a request
+ * is handed over, and its handler is called when it is done or has failed.
+ */
+
+
+#ifndef _NGX_LIVE_RECORD_BUCKET_H_INCLUDED_
+#define _NGX_LIVE_RECORD_BUCKET_H_INCLUDED_
+
+
+#include "lr_body.h"
+#include "ngx_live_record.h"
+
+
+typedef enum {
+    NGX_LIVE_RECORD_PUT = 0,
+    NGX_LIVE_RECORD_GET,
+    NGX_LIVE_RECORD_LIST
+} ngx_live_record_op_e;
+
+
+typedef struct ngx_live_record_request_s  ngx_live_record_request_t;
+
+struct ngx_live_record_request_s {
+    ngx_queue_t                queue;
+    ngx_live_record_bucket_t  *bucket;
+    ngx_live_record_op_e       op;
+
+    /* set by the caller, and valid until the handler is called */
+
+    char                      *key;        /* of LIST: the prefix */
+    char                      *after;      /* of LIST: keys behind this */
+    const char                *type;       /* of PUT: Content-Type */
+    const char                *tag;        /* of PUT: the recording's id */
+    lr_body_t                  body;       /* of PUT */
+    unsigned                   keep:1;     /* of PUT: never overwrite what
+                                              is not the same */
+
+    void                     (*handler)(ngx_live_record_request_t *req);
+    void                      *data;
+
+    /* set before the handler is called */
+
+    lr_retry_e                 result;
+    int                        local;      /* errno, if the body failed */
+    ngx_uint_t                 retry_after;
+    uint64_t                   bytes;      /* of PUT: of the object */
+    lr_buf_t                   answer;     /* of GET: the object; of LIST:
+                                              "key\0version\0" ... */
+    char                       err[512];
+
+    /* the bucket's own */
+
+    ngx_thread_task_t         *task;
+    void                      *transfer;
+    unsigned                   active:1;
+    unsigned                   cancelled:1;
+};
+
+
+/* the largest object that is read into memory */
+#define NGX_LIVE_RECORD_GET_MAX  (8 * 1024 * 1024)
+
+
+ngx_live_record_request_t *ngx_live_record_request_create(void);
+
+/* begins a request, or lets it wait for its turn */
+void ngx_live_record_request_start(ngx_live_record_request_t *req);
+
+/* frees a request; one under way is given up, its handler is not called */
+void ngx_live_record_request_free(ngx_live_record_request_t *req);
+
+/* for the types of buckets: a request is over */
+void ngx_live_record_request_done(ngx_live_record_request_t *req);
+
+
+/* ngx_live_record_dir.c */
+
+void ngx_live_record_dir_start(ngx_live_record_request_t *req);
+
+
+/* ngx_live_record_oss.c */
+
+ngx_int_t ngx_live_record_oss_init(ngx_cycle_t *cycle);
+void ngx_live_record_oss_exit(ngx_cycle_t *cycle);
+void ngx_live_record_oss_start(ngx_live_record_request_t *req);
+
+/* gives up a request under way; LR_AGAIN: a thread is at it still */
+int ngx_live_record_oss_cancel(ngx_live_record_request_t *req);
+
+
+#endif /* _NGX_LIVE_RECORD_BUCKET_H_INCLUDED_ */

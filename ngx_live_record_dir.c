@@ -1,0 +1,132 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * A directory as a bucket: every request is one task of the thread pool.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "lr_dir.h"
+#include "ngx_live_record_bucket.h"
+
+
+static void ngx_live_record_dir_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_dir_put(ngx_live_record_request_t *req);
+static void ngx_live_record_dir_done(ngx_event_t *ev);
+static lr_retry_e ngx_live_record_dir_sort(ngx_err_t err);
+
+
+void
+ngx_live_record_dir_start(ngx_live_record_request_t *req)
+{
+    ngx_thread_task_t  *task;
+
+    task = req->task;
+    task->ctx = req;
+    task->handler = ngx_live_record_dir_thread;
+    task->event.handler = ngx_live_record_dir_done;
+    task->event.data = req;
+
+    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
+        != NGX_OK)
+    {
+        ngx_snprintf((u_char *) req->err, sizeof(req->err),
+                     "the thread pool takes no more%Z");
+        req->result = LR_RETRY_AGAIN;
+        ngx_live_record_request_done(req);
+    }
+}
+
+
+static void
+ngx_live_record_dir_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_request_t *req = data;
+
+    int   rc;
+    char *root;
+
+    root = (char *) req->bucket->root.data;
+
+    switch (req->op) {
+
+    case NGX_LIVE_RECORD_PUT:
+        ngx_live_record_dir_put(req);
+        return;
+
+    case NGX_LIVE_RECORD_GET:
+        rc = lr_dir_get(root, req->key, NGX_LIVE_RECORD_GET_MAX,
+                        &req->answer, req->err, sizeof(req->err));
+        break;
+
+    default:
+        rc = lr_dir_list(root, req->key, req->after ? req->after : "",
+                         &req->answer, req->err, sizeof(req->err));
+    }
+
+    req->result = rc == LR_OK ? LR_RETRY_OK
+                  : rc == LR_DECLINED ? LR_RETRY_GONE
+                  : ngx_live_record_dir_sort(ngx_errno);
+}
+
+
+static void
+ngx_live_record_dir_put(ngx_live_record_request_t *req)
+{
+    int                        rc;
+    ngx_live_record_bucket_t  *b;
+
+    b = req->bucket;
+
+    if (lr_body_open(&req->body, 0) != LR_OK) {
+        req->local = ngx_errno ? ngx_errno : NGX_ENOMEM;
+        req->result = LR_RETRY_AGAIN;
+        (void) snprintf(req->err, sizeof(req->err),
+                        "the fragment could not be read (%d: %s)",
+                        req->local, strerror(req->local));
+        return;
+    }
+
+    rc = lr_dir_put((char *) b->root.data, req->key, req->tag, &req->body,
+                    req->keep, b->fsync, &req->bytes, req->err,
+                    sizeof(req->err));
+
+    if (rc == LR_ERROR && ngx_errno == ENODATA) {
+        req->local = ENODATA;
+    }
+
+    req->result = rc == LR_OK ? LR_RETRY_OK
+                  : rc == LR_DECLINED ? LR_RETRY_EXISTS
+                  : ngx_live_record_dir_sort(ngx_errno);
+
+    lr_body_close(&req->body);
+}
+
+
+static lr_retry_e
+ngx_live_record_dir_sort(ngx_err_t err)
+{
+    switch (err) {
+
+    case NGX_EACCES:
+    case NGX_EPERM:
+    case EROFS:
+    case NGX_ENOTDIR:
+    case NGX_ENAMETOOLONG:
+        return LR_RETRY_ADMIN;
+
+    default:
+        return LR_RETRY_AGAIN;
+    }
+}
+
+
+static void
+ngx_live_record_dir_done(ngx_event_t *ev)
+{
+    ngx_live_record_request_done(ev->data);
+}

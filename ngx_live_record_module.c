@@ -1,0 +1,502 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * The hooks into nginx-rtmp: which publishers are recorded, and the way of
+ * their messages to the recorder.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_rtmp.h>
+#include <ngx_rtmp_cmd_module.h>
+#include <ngx_rtmp_codec_module.h>
+#include <ngx_rtmp_live_module.h>
+
+#include "lr_flv.h"
+#include "ngx_live_record.h"
+
+
+typedef struct {
+    ngx_live_record_recorder_t  *recorder;
+    lr_settings_t                settings;
+    unsigned                     publishing:1;
+    unsigned                     failed:1;
+} ngx_live_record_ctx_t;
+
+
+static ngx_int_t ngx_live_record_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_live_record_check_order(ngx_conf_t *cf);
+static ngx_int_t ngx_live_record_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_live_record_init_process(ngx_cycle_t *cycle);
+static void ngx_live_record_exit_process(ngx_cycle_t *cycle);
+
+static ngx_int_t ngx_live_record_publish(ngx_rtmp_session_t *s,
+    ngx_rtmp_publish_t *v);
+static void ngx_live_record_begin(ngx_rtmp_session_t *s,
+    ngx_rtmp_publish_t *v);
+static ngx_int_t ngx_live_record_settings(ngx_rtmp_session_t *s,
+    ngx_live_record_template_t *t, ngx_str_t *stream,
+    lr_settings_t *settings);
+static void ngx_live_record_host(ngx_str_t *url, ngx_str_t *host);
+static ngx_int_t ngx_live_record_close_stream(ngx_rtmp_session_t *s,
+    ngx_rtmp_close_stream_t *v);
+static ngx_int_t ngx_live_record_disconnect(ngx_rtmp_session_t *s,
+    ngx_rtmp_header_t *h, ngx_chain_t *in);
+static void ngx_live_record_finish(ngx_rtmp_session_t *s, const char *why);
+static ngx_int_t ngx_live_record_av(ngx_rtmp_session_t *s,
+    ngx_rtmp_header_t *h, ngx_chain_t *in);
+
+
+/* nginx-rtmp has it in no header */
+
+extern ngx_module_t  ngx_rtmp_module;
+
+
+static ngx_rtmp_publish_pt       next_publish;
+static ngx_rtmp_close_stream_pt  next_close_stream;
+
+
+ngx_live_record_main_conf_t  *ngx_live_record_conf;
+
+
+static ngx_rtmp_module_t  ngx_live_record_module_ctx = {
+    NULL,                                   /* preconfiguration */
+    ngx_live_record_postconfiguration,      /* postconfiguration */
+    ngx_live_record_create_main_conf,       /* create main configuration */
+    ngx_live_record_init_main_conf,         /* init main configuration */
+    ngx_live_record_create_srv_conf,        /* create server configuration */
+    ngx_live_record_merge_srv_conf,         /* merge server configuration */
+    ngx_live_record_create_app_conf,        /* create app configuration */
+    ngx_live_record_merge_app_conf          /* merge app configuration */
+};
+
+
+ngx_module_t  ngx_live_record_module = {
+    NGX_MODULE_V1,
+    &ngx_live_record_module_ctx,            /* module context */
+    ngx_live_record_commands,               /* module directives */
+    NGX_RTMP_MODULE,                        /* module type */
+    NULL,                                   /* init master */
+    ngx_live_record_init_module,            /* init module */
+    ngx_live_record_init_process,           /* init process */
+    NULL,                                   /* init thread */
+    NULL,                                   /* exit thread */
+    ngx_live_record_exit_process,           /* exit process */
+    NULL,                                   /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_live_record_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_rtmp_handler_pt          *h;
+    ngx_rtmp_core_main_conf_t    *cmcf;
+    ngx_live_record_main_conf_t  *lmcf;
+
+    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
+
+    if (lmcf->templates == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_live_record_check_order(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_rtmp_core_module);
+
+    h = ngx_array_push(&cmcf->events[NGX_RTMP_MSG_AUDIO]);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_live_record_av;
+
+    h = ngx_array_push(&cmcf->events[NGX_RTMP_MSG_VIDEO]);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_live_record_av;
+
+    h = ngx_array_push(&cmcf->events[NGX_RTMP_DISCONNECT]);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_live_record_disconnect;
+
+    next_publish = ngx_rtmp_publish;
+    ngx_rtmp_publish = ngx_live_record_publish;
+
+    next_close_stream = ngx_rtmp_close_stream;
+    ngx_rtmp_close_stream = ngx_live_record_close_stream;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The hooks are chained in the order of modules, and the last one in is
+ * called first.  Behind cmd, whose own postconfiguration sets the chain's
+ * end, and before access, we are called after everything that may refuse a
+ * publisher or rewrite its name.
+ */
+
+static ngx_int_t
+ngx_live_record_check_order(ngx_conf_t *cf)
+{
+    ngx_uint_t  i, cmd, self, access;
+
+    cmd = 0;
+    self = 0;
+    access = 0;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+
+        if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_rtmp_cmd_module")
+            == 0)
+        {
+            cmd = i;
+
+        } else if (ngx_strcmp(cf->cycle->modules[i]->name,
+                              "ngx_rtmp_access_module")
+                   == 0)
+        {
+            access = i;
+
+        } else if (cf->cycle->modules[i] == &ngx_live_record_module) {
+            self = i;
+        }
+    }
+
+    if (cmd < self && self < access) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "live record: the module has to be placed between "
+                  "ngx_rtmp_cmd_module and ngx_rtmp_access_module; load it "
+                  "after ngx_rtmp_module.so, or in a static build add it "
+                  "after nginx-rtmp-module");
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_live_record_init_module(ngx_cycle_t *cycle)
+{
+    ngx_rtmp_conf_ctx_t          *ctx;
+    ngx_live_record_main_conf_t  *lmcf;
+
+    ctx = (ngx_rtmp_conf_ctx_t *) ngx_get_conf(cycle->conf_ctx,
+                                               ngx_rtmp_module);
+
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    lmcf = ctx->main_conf[ngx_live_record_module.ctx_index];
+
+    if (lmcf->spool.len == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_live_record_init_paths(cycle, lmcf);
+}
+
+
+static ngx_int_t
+ngx_live_record_init_process(ngx_cycle_t *cycle)
+{
+    ngx_rtmp_conf_ctx_t  *ctx;
+
+    ngx_live_record_conf = NULL;
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    ctx = (ngx_rtmp_conf_ctx_t *) ngx_get_conf(cycle->conf_ctx,
+                                               ngx_rtmp_module);
+
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_live_record_conf = ctx->main_conf[ngx_live_record_module.ctx_index];
+
+    if (ngx_live_record_conf->spool.len == 0) {
+        ngx_live_record_conf = NULL;
+        return NGX_OK;
+    }
+
+    if (ngx_live_record_recorder_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_live_record_shipper_init(cycle);
+}
+
+
+static void
+ngx_live_record_exit_process(ngx_cycle_t *cycle)
+{
+    if (ngx_live_record_conf == NULL) {
+        return;
+    }
+
+    ngx_live_record_shipper_exit(cycle);
+    ngx_live_record_recorder_exit(cycle);
+}
+
+
+static ngx_int_t
+ngx_live_record_publish(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
+{
+    if (ngx_live_record_conf) {
+        ngx_live_record_begin(s, v);
+    }
+
+    return next_publish(s, v);
+}
+
+
+static void
+ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
+{
+    ngx_str_t                    stream;
+    ngx_rtmp_live_ctx_t         *lctx;
+    ngx_live_record_ctx_t       *ctx;
+    ngx_live_record_template_t  *t;
+    ngx_live_record_app_conf_t  *lacf;
+    ngx_live_record_srv_conf_t  *lscf;
+
+    /*
+     * Copies from another worker's publisher, and streams that nginx pulls
+     * by itself, are not published here.
+     */
+
+    if (s->auto_pushed || s->relay) {
+        return;
+    }
+
+    /* a duplicate publisher was refused by live, and has no stream */
+
+    lctx = ngx_rtmp_get_module_ctx(s, ngx_rtmp_live_module);
+
+    if (lctx == NULL || lctx->stream == NULL || !lctx->publishing) {
+        return;
+    }
+
+    lscf = ngx_rtmp_get_module_srv_conf(s, ngx_live_record_module);
+    lacf = ngx_rtmp_get_module_app_conf(s, ngx_live_record_module);
+
+    stream.data = v->name;
+    stream.len = ngx_strlen(v->name);
+
+    t = ngx_live_record_find_template(lscf, lacf, &s->app, &stream);
+
+    if (t == NULL) {
+        return;
+    }
+
+    if (!lr_name_valid((char *) s->app.data, s->app.len)
+        || !lr_name_valid((char *) stream.data, stream.len))
+    {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "live record: \"%V/%V\" is not recorded: AppName and "
+                      "StreamName take 1 to %d of A-Z a-z 0-9 - _",
+                      &s->app, &stream, LR_NAME_LEN);
+        return;
+    }
+
+    /* the same connection may publish again, under this or another name */
+
+    ngx_live_record_finish(s, "published again");
+
+    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_pcalloc(s->connection->pool,
+                          sizeof(ngx_live_record_ctx_t));
+        if (ctx == NULL) {
+            return;
+        }
+
+        ngx_rtmp_set_ctx(s, ctx, ngx_live_record_module);
+    }
+
+    if (ngx_live_record_settings(s, t, &stream, &ctx->settings) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "live record: \"%V/%V\" is not recorded: no memory",
+                      &s->app, &stream);
+        return;
+    }
+
+    ctx->publishing = 1;
+    ctx->failed = 0;
+}
+
+
+/* the template's settings for this very stream, in memory of the session */
+
+static ngx_int_t
+ngx_live_record_settings(ngx_rtmp_session_t *s,
+    ngx_live_record_template_t *t, ngx_str_t *stream,
+    lr_settings_t *settings)
+{
+    u_char                      *p;
+    ngx_str_t                    host;
+    ngx_live_record_srv_conf_t  *lscf;
+
+    lscf = ngx_rtmp_get_module_srv_conf(s, ngx_live_record_module);
+
+    *settings = t->settings;
+
+    ngx_memcpy(settings->app, s->app.data, s->app.len);
+    settings->app[s->app.len] = '\0';
+    ngx_memcpy(settings->stream, stream->data, stream->len);
+    settings->stream[stream->len] = '\0';
+
+    settings->scope = (char *) lscf->domain.data;
+
+    if (lscf->domain.len) {
+        settings->domain = settings->scope;
+        return NGX_OK;
+    }
+
+    ngx_live_record_host(&s->tc_url, &host);
+
+    p = ngx_pnalloc(s->connection->pool, host.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_cpystrn(p, host.data, host.len + 1);
+    settings->domain = (char *) p;
+
+    return NGX_OK;
+}
+
+
+/* the host of a tcUrl: what a publisher says, so only what a name may be */
+
+static void
+ngx_live_record_host(ngx_str_t *url, ngx_str_t *host)
+{
+    u_char  *p, *last;
+
+    host->len = 0;
+    host->data = (u_char *) "";
+
+    p = url->data;
+    last = p + url->len;
+
+    while (p + 3 <= last && ngx_strncmp(p, "://", 3) != 0) {
+        p++;
+    }
+
+    if (p + 3 > last) {
+        return;
+    }
+
+    p += 3;
+    host->data = p;
+
+    while (p < last && host->len < 253
+           && ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')
+               || (*p >= '0' && *p <= '9') || *p == '.' || *p == '-'
+               || *p == '_'))
+    {
+        p++;
+        host->len++;
+    }
+}
+
+
+static ngx_int_t
+ngx_live_record_close_stream(ngx_rtmp_session_t *s,
+    ngx_rtmp_close_stream_t *v)
+{
+    ngx_live_record_finish(s, "unpublished");
+
+    return next_close_stream(s, v);
+}
+
+
+static ngx_int_t
+ngx_live_record_disconnect(ngx_rtmp_session_t *s, ngx_rtmp_header_t *h,
+    ngx_chain_t *in)
+{
+    ngx_live_record_finish(s, "disconnected");
+
+    return NGX_OK;
+}
+
+
+/* called twice in many sessions, and in ones that were never ours */
+
+static void
+ngx_live_record_finish(ngx_rtmp_session_t *s, const char *why)
+{
+    ngx_live_record_ctx_t  *ctx;
+
+    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+
+    if (ctx == NULL) {
+        return;
+    }
+
+    ctx->publishing = 0;
+
+    if (ctx->recorder) {
+        ngx_live_record_recorder_stop(ctx->recorder, why);
+        ctx->recorder = NULL;
+    }
+}
+
+
+static ngx_int_t
+ngx_live_record_av(ngx_rtmp_session_t *s, ngx_rtmp_header_t *h,
+    ngx_chain_t *in)
+{
+    ngx_live_record_ctx_t  *ctx;
+
+    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+
+    /* whatever happens to the recording, the session goes on: NGX_OK */
+
+    if (ctx == NULL || !ctx->publishing || ctx->failed || in == NULL) {
+        return NGX_OK;
+    }
+
+    /* a publish without media leaves nothing behind */
+
+    if (ctx->recorder == NULL) {
+        ctx->recorder = ngx_live_record_recorder_start(&ctx->settings);
+
+        if (ctx->recorder == NULL) {
+            ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                          "live record: \"%s/%s\" is not recorded: "
+                          "no memory", ctx->settings.app,
+                          ctx->settings.stream);
+            ctx->failed = 1;
+            return NGX_OK;
+        }
+    }
+
+    ngx_live_record_recorder_frame(ctx->recorder,
+                                   h->type == NGX_RTMP_MSG_VIDEO
+                                   ? LR_FLV_VIDEO : LR_FLV_AUDIO,
+                                   h->timestamp, in);
+
+    return NGX_OK;
+}

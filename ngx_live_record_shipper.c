@@ -1,0 +1,935 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * The shipper: finds the recordings in the spool that fall to this worker,
+ * and takes each through its steps until all of it is in its bucket.  It
+ * learns of recorders only by their files, so that it is all the same
+ * whether they live in this worker, in another one, or not any more.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "lr_ship.h"
+#include "lr_spool.h"
+#include "ngx_live_record_index.h"
+
+
+/* how often the spool is looked through, ms */
+#define NGX_LIVE_RECORD_SCAN  1000
+
+/* a taken name is tried with so many others */
+#define NGX_LIVE_RECORD_NAMES  100
+
+
+typedef enum {
+    NGX_LIVE_RECORD_SHIP_OPEN = 0,
+    NGX_LIVE_RECORD_SHIP_LOOK,
+    NGX_LIVE_RECORD_SHIP_NAME,
+    NGX_LIVE_RECORD_SHIP_CONFIRM,
+    NGX_LIVE_RECORD_SHIP_SKIP,
+    NGX_LIVE_RECORD_SHIP_REMOVE,
+    NGX_LIVE_RECORD_SHIP_QUARANTINE
+} ngx_live_record_ship_op_e;
+
+
+typedef struct {
+    ngx_str_node_t               sn;          /* str: app/stream/id */
+    ngx_queue_t                  queue;
+
+    lr_ship_t                    ship;
+    lr_ship_step_e               step;        /* under way */
+    unsigned                     other;       /* name tried */
+    lr_buf_t                     key;
+    ngx_live_record_request_t   *request;
+    ngx_live_record_day_t       *day;
+
+    ngx_live_record_ship_op_e    op;          /* of the thread */
+    ngx_thread_task_t            task;
+    int                          rc;
+    int                          prepared;
+    const char                  *why;         /* of a skip */
+    lr_buf_t                     text;
+    char                         err[512];
+
+    uint64_t                     size;        /* of record.log, last seen */
+    uint64_t                     looked;      /* its size at the last look */
+    ngx_event_t                  timer;
+    ngx_uint_t                   tries;
+    ngx_uint_t                   seen;        /* in the scan of this number */
+
+    unsigned                     open:1;
+    unsigned                     busy:1;      /* a thread or request is at it */
+    unsigned                     gone:1;      /* removed or set aside */
+    unsigned                     told:1;
+} ngx_live_record_ship_t;
+
+
+typedef struct {
+    lr_spool_list_t              list;
+    int                          rc;
+    uint32_t                     index;
+    uint32_t                     workers;
+    ngx_thread_task_t            task;
+    ngx_uint_t                   number;
+    lr_buf_t                     aside;       /* paths, each with a zero */
+    unsigned                     busy:1;
+    unsigned                     told:1;
+    unsigned                     tidied:1;
+} ngx_live_record_scan_t;
+
+
+static void ngx_live_record_scan(ngx_event_t *ev);
+static void ngx_live_record_scan_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_scan_aside(void *data, const char *path);
+static void ngx_live_record_scan_done(ngx_event_t *ev);
+static ngx_live_record_ship_t *ngx_live_record_ship_find(ngx_str_t *path);
+static ngx_live_record_ship_t *ngx_live_record_ship_create(ngx_str_t *path);
+static void ngx_live_record_ship_destroy(ngx_live_record_ship_t *s);
+
+static void ngx_live_record_ship_run(ngx_live_record_ship_t *s,
+    ngx_live_record_ship_op_e op);
+static void ngx_live_record_ship_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_ship_prepare(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_done(ngx_event_t *ev);
+static void ngx_live_record_ship_failed(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_step(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_put(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_put_done(ngx_live_record_request_t *req);
+static void ngx_live_record_ship_day_done(void *data, lr_retry_e result,
+    ngx_uint_t after);
+static void ngx_live_record_ship_again(ngx_live_record_ship_t *s,
+    lr_retry_e why, ngx_uint_t after);
+static void ngx_live_record_ship_timer(ngx_event_t *ev);
+static int64_t ngx_live_record_ship_now(void);
+
+
+static ngx_queue_t             ngx_live_record_ships;
+static ngx_rbtree_t            ngx_live_record_ship_tree;
+static ngx_rbtree_node_t       ngx_live_record_ship_sentinel;
+static ngx_event_t             ngx_live_record_scan_timer;
+static ngx_live_record_scan_t  ngx_live_record_scan_state;
+static ngx_connection_t        ngx_live_record_dummy;
+
+
+ngx_int_t
+ngx_live_record_shipper_init(ngx_cycle_t *cycle)
+{
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    ngx_queue_init(&ngx_live_record_ships);
+    ngx_rbtree_init(&ngx_live_record_ship_tree,
+                    &ngx_live_record_ship_sentinel,
+                    ngx_str_rbtree_insert_value);
+
+    ngx_memzero(&ngx_live_record_scan_state, sizeof(ngx_live_record_scan_t));
+
+    if (ngx_process == NGX_PROCESS_WORKER) {
+        ngx_live_record_scan_state.index = (uint32_t) ngx_worker;
+        ngx_live_record_scan_state.workers = (uint32_t)
+                                             ccf->worker_processes;
+    }
+
+    if (ngx_live_record_scan_state.workers == 0) {
+        ngx_live_record_scan_state.workers = 1;
+    }
+
+    if (ngx_live_record_oss_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* cancelable: an exiting worker lets go, the next generation goes on */
+
+    ngx_live_record_dummy.fd = (ngx_socket_t) -1;
+
+    ngx_memzero(&ngx_live_record_scan_timer, sizeof(ngx_event_t));
+    ngx_live_record_scan_timer.handler = ngx_live_record_scan;
+    ngx_live_record_scan_timer.data = &ngx_live_record_dummy;
+    ngx_live_record_scan_timer.log = cycle->log;
+    ngx_live_record_scan_timer.cancelable = 1;
+
+    ngx_add_timer(&ngx_live_record_scan_timer, 1);
+
+    return NGX_OK;
+}
+
+
+/* the kernel gives the locks back; nothing of a request has to be kept */
+
+void
+ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
+{
+    ngx_queue_t             *q;
+    ngx_live_record_ship_t  *s;
+
+    while (!ngx_queue_empty(&ngx_live_record_ships)) {
+        q = ngx_queue_head(&ngx_live_record_ships);
+        s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        /* no thread runs any more, and none will tell of its end */
+
+        if (s->day) {
+            ngx_live_record_day_free(s->day);
+            s->day = NULL;
+        }
+
+        ngx_live_record_request_free(s->request);
+        s->request = NULL;
+
+        ngx_live_record_ship_destroy(s);
+    }
+
+    lr_spool_free(&ngx_live_record_scan_state.list);
+    lr_buf_free(&ngx_live_record_scan_state.aside);
+    ngx_live_record_oss_exit(cycle);
+}
+
+
+static void
+ngx_live_record_scan(ngx_event_t *ev)
+{
+    ngx_queue_t             *q, *next;
+    ngx_thread_task_t       *task;
+    ngx_live_record_scan_t  *scan;
+    ngx_live_record_ship_t  *s;
+
+    scan = &ngx_live_record_scan_state;
+
+    if (ngx_exiting || ngx_quit || ngx_terminate) {
+
+        for (q = ngx_queue_head(&ngx_live_record_ships);
+             q != ngx_queue_sentinel(&ngx_live_record_ships);
+             q = next)
+        {
+            next = ngx_queue_next(q);
+            s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+            if (!s->busy) {
+                ngx_live_record_ship_destroy(s);
+            }
+        }
+
+        ngx_add_timer(ev, NGX_LIVE_RECORD_SCAN / 10);
+        return;
+    }
+
+    ngx_add_timer(ev, NGX_LIVE_RECORD_SCAN);
+
+    if (scan->busy) {
+        return;
+    }
+
+    task = &scan->task;
+    task->ctx = scan;
+    task->handler = ngx_live_record_scan_thread;
+    task->event.handler = ngx_live_record_scan_done;
+    task->event.data = scan;
+
+    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
+        == NGX_OK)
+    {
+        scan->busy = 1;
+    }
+}
+
+
+static void
+ngx_live_record_scan_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_scan_t *scan = data;
+
+    if (scan->number == 0 && scan->index == 0) {
+        lr_spool_tidy((char *) ngx_live_record_conf->spool.data,
+                      ngx_live_record_scan_aside, scan);
+    }
+
+    scan->rc = lr_spool_scan(&scan->list,
+                             (char *) ngx_live_record_conf->spool.data,
+                             scan->index, scan->workers);
+    scan->number++;
+}
+
+
+static void
+ngx_live_record_scan_aside(void *data, const char *path)
+{
+    ngx_live_record_scan_t *scan = data;
+
+    lr_buf_append(&scan->aside, path, ngx_strlen(path) + 1);
+}
+
+
+static void
+ngx_live_record_scan_done(ngx_event_t *ev)
+{
+    char                    *p;
+    size_t                   i;
+    ngx_str_t                path;
+    ngx_queue_t             *q, *next;
+    ngx_live_record_scan_t  *scan;
+    ngx_live_record_ship_t  *s;
+
+    scan = ev->data;
+    scan->busy = 0;
+
+    for (i = 0; i < scan->aside.len; i += ngx_strlen(p) + 1) {
+        p = (char *) scan->aside.data + i;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%s\" has no place in the spool and is "
+                      "set aside in \"%V/" LR_QUARANTINE_DIR "\"", p,
+                      &ngx_live_record_conf->spool);
+    }
+
+    scan->aside.len = 0;
+
+    if (scan->rc != LR_OK) {
+        if (!scan->told) {
+            scan->told = 1;
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: the spool \"%V\" cannot be read",
+                          &ngx_live_record_conf->spool);
+        }
+
+        return;
+    }
+
+    scan->told = 0;
+
+    for (i = 0; i < scan->list.n; i++) {
+        path.data = (u_char *) scan->list.entries[i].path;
+        path.len = ngx_strlen(path.data);
+
+        s = ngx_live_record_ship_find(&path);
+
+        if (s == NULL) {
+            s = ngx_live_record_ship_create(&path);
+
+            if (s == NULL) {
+                return;
+            }
+        }
+
+        s->seen = scan->number;
+        s->size = scan->list.entries[i].size;
+    }
+
+    for (q = ngx_queue_head(&ngx_live_record_ships);
+         q != ngx_queue_sentinel(&ngx_live_record_ships);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        if (s->busy) {
+            continue;
+        }
+
+        if (s->seen != scan->number) {
+            ngx_live_record_ship_destroy(s);
+            continue;
+        }
+
+        if (s->timer.timer_set) {
+            continue;
+        }
+
+        if (!s->open) {
+            ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_OPEN);
+
+        } else if (s->looked != s->size
+                   || s->ship.rec.state == LR_RECORDING_LIVE
+                   || (s->ship.until
+                       && ngx_live_record_ship_now() >= s->ship.until))
+        {
+            ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);
+        }
+    }
+}
+
+
+static ngx_live_record_ship_t *
+ngx_live_record_ship_find(ngx_str_t *path)
+{
+    uint32_t  hash;
+
+    hash = ngx_crc32_long(path->data, path->len);
+
+    return (ngx_live_record_ship_t *)
+           ngx_str_rbtree_lookup(&ngx_live_record_ship_tree, path, hash);
+}
+
+
+static ngx_live_record_ship_t *
+ngx_live_record_ship_create(ngx_str_t *path)
+{
+    ngx_live_record_ship_t  *s;
+
+    s = ngx_calloc(sizeof(ngx_live_record_ship_t) + path->len + 1,
+                   ngx_cycle->log);
+    if (s == NULL) {
+        return NULL;
+    }
+
+    s->sn.str.len = path->len;
+    s->sn.str.data = (u_char *) s + sizeof(ngx_live_record_ship_t);
+    ngx_cpystrn(s->sn.str.data, path->data, path->len + 1);
+
+    s->sn.node.key = ngx_crc32_long(path->data, path->len);
+    s->ship.fd = -1;
+
+    s->timer.handler = ngx_live_record_ship_timer;
+    s->timer.data = s;
+    s->timer.log = ngx_cycle->log;
+    s->timer.cancelable = 1;
+
+    ngx_rbtree_insert(&ngx_live_record_ship_tree, &s->sn.node);
+    ngx_queue_insert_tail(&ngx_live_record_ships, &s->queue);
+
+    return s;
+}
+
+
+static void
+ngx_live_record_ship_destroy(ngx_live_record_ship_t *s)
+{
+    ngx_queue_remove(&s->queue);
+    ngx_rbtree_delete(&ngx_live_record_ship_tree, &s->sn.node);
+
+    if (s->timer.timer_set) {
+        ngx_del_timer(&s->timer);
+    }
+
+    ngx_live_record_request_free(s->request);
+
+    if (s->open) {
+        lr_ship_close(&s->ship);
+    }
+
+    lr_buf_free(&s->key);
+    lr_buf_free(&s->text);
+    ngx_free(s);
+}
+
+
+/* has a thread do something about the recording, and find the next step */
+
+static void
+ngx_live_record_ship_run(ngx_live_record_ship_t *s,
+    ngx_live_record_ship_op_e op)
+{
+    ngx_thread_task_t  *task;
+
+    s->op = op;
+
+    task = &s->task;
+    task->ctx = s;
+    task->handler = ngx_live_record_ship_thread;
+    task->event.handler = ngx_live_record_ship_done;
+    task->event.data = s;
+
+    s->busy = 1;
+
+    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
+        != NGX_OK)
+    {
+        ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+    }
+}
+
+
+static void
+ngx_live_record_ship_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_ship_t *s = data;
+
+    char                        dir[LR_PATH_MAX];
+    ngx_uint_t                  i;
+    ngx_live_record_request_t  *req;
+
+    req = s->request;
+    s->err[0] = '\0';
+
+    switch (s->op) {
+
+    case NGX_LIVE_RECORD_SHIP_OPEN:
+
+        (void) snprintf(dir, sizeof(dir), "%s/%s",
+                        (char *) ngx_live_record_conf->spool.data,
+                        (char *) s->sn.str.data);
+
+        s->rc = lr_ship_open(&s->ship, dir, s->err, sizeof(s->err));
+
+        if (s->rc == LR_OK) {
+            s->open = 1;
+            s->rc = lr_ship_look(&s->ship, ngx_live_record_ship_now(),
+                                 s->err, sizeof(s->err));
+        }
+
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_LOOK:
+        s->rc = lr_ship_look(&s->ship, ngx_live_record_ship_now(), s->err,
+                             sizeof(s->err));
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_NAME:
+        s->rc = LR_OK;
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_CONFIRM:
+        s->rc = lr_ship_confirm(&s->ship, s->step, (char *) s->key.data,
+                                req->bytes,
+                                s->step == LR_SHIP_FRAGMENT ? req->body.ts
+                                                            : NULL);
+        s->other = 0;
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_SKIP:
+        s->rc = lr_ship_skip(&s->ship, s->why);
+        s->other = 0;
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_REMOVE:
+
+        s->rc = lr_ship_remove(&s->ship);
+
+        if (s->rc == LR_OK) {
+            s->open = 0;
+            s->gone = 1;
+            return;
+        }
+
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_QUARANTINE:
+
+        (void) snprintf(dir, sizeof(dir), "%s", (char *) s->sn.str.data);
+
+        for (i = 0; dir[i]; i++) {
+            if (dir[i] == '/') {
+                dir[i] = '.';
+            }
+        }
+
+        s->rc = lr_spool_quarantine((char *) ngx_live_record_conf->spool.data,
+                                    (char *) s->sn.str.data, dir);
+        s->gone = s->rc == LR_OK;
+        return;
+    }
+
+    if (s->rc == LR_OK) {
+        ngx_live_record_ship_prepare(s);
+
+    } else if (s->rc == LR_ERROR && s->err[0] == '\0') {
+        (void) snprintf(s->err, sizeof(s->err), "writing to it failed "
+                        "(%d: %s)", ngx_errno, strerror(ngx_errno));
+    }
+}
+
+
+static void
+ngx_live_record_ship_prepare(ngx_live_record_ship_t *s)
+{
+    s->step = lr_ship_next(&s->ship);
+    s->prepared = LR_OK;
+
+    s->key.len = 0;
+    s->text.len = 0;
+
+    switch (s->step) {
+
+    case LR_SHIP_FRAGMENT:
+    case LR_SHIP_MANIFEST:
+    case LR_SHIP_INDEX:
+        s->prepared = lr_ship_prepare(&s->ship, s->step, s->other, &s->key,
+                                      &s->text);
+        break;
+
+    default:
+        break;
+    }
+
+    if (s->key.len == 0) {
+        lr_buf_append(&s->key, "", 1);
+    }
+
+    if (s->key.failed || s->text.failed) {
+        lr_buf_free(&s->key);
+        lr_buf_free(&s->text);
+        s->prepared = LR_ERROR;
+    }
+}
+
+
+static void
+ngx_live_record_ship_done(ngx_event_t *ev)
+{
+    ngx_live_record_ship_t  *s;
+
+    s = ev->data;
+    s->busy = 0;
+
+    if (s->gone) {
+
+        if (s->op == NGX_LIVE_RECORD_SHIP_REMOVE) {
+            ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                          "live record: \"%V\" ends, all of it is stored",
+                          &s->sn.str);
+        }
+
+        ngx_live_record_ship_destroy(s);
+        return;
+    }
+
+    if (ngx_exiting) {
+        ngx_live_record_ship_destroy(s);
+        return;
+    }
+
+    if (s->rc != LR_OK) {
+        ngx_live_record_ship_failed(s);
+        return;
+    }
+
+    if (s->op == NGX_LIVE_RECORD_SHIP_OPEN
+        || s->op == NGX_LIVE_RECORD_SHIP_LOOK)
+    {
+        s->looked = s->ship.rec.offset;
+    }
+
+    ngx_live_record_ship_step(s);
+}
+
+
+static void
+ngx_live_record_ship_failed(ngx_live_record_ship_t *s)
+{
+    if (s->rc == LR_AGAIN) {
+
+        /* another has it; a scan will show when that changes */
+
+        if (s->op == NGX_LIVE_RECORD_SHIP_REMOVE) {
+            ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+        }
+
+        return;
+    }
+
+    if (s->rc == LR_DECLINED) {
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%V\" in the spool cannot be "
+                      "understood and is set aside in \"%V/"
+                      LR_QUARANTINE_DIR "\": %s", &s->sn.str,
+                      &ngx_live_record_conf->spool, s->err);
+
+        if (s->open) {
+            lr_ship_close(&s->ship);
+            s->open = 0;
+        }
+
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_QUARANTINE);
+        return;
+    }
+
+    if (!s->told) {
+        s->told = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%V\" in the spool: %s; it is tried "
+                      "again", &s->sn.str, s->err);
+    }
+
+    /* what is held in memory may not be what was journalled */
+
+    if (s->open) {
+        lr_ship_close(&s->ship);
+        s->open = 0;
+    }
+
+    ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+}
+
+
+static void
+ngx_live_record_ship_step(ngx_live_record_ship_t *s)
+{
+    ngx_live_record_bucket_t  *b;
+
+    if (s->step == LR_SHIP_WAIT) {
+        s->tries = 0;
+        return;
+    }
+
+    if (s->step == LR_SHIP_DONE) {
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_REMOVE);
+        return;
+    }
+
+    b = ngx_live_record_find_bucket(ngx_live_record_conf,
+                                    s->ship.settings.bucket);
+
+    if (b == NULL) {
+        if (!s->told) {
+            s->told = 1;
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: \"%V\" waits in the spool: its "
+                          "\"live_record_bucket\" \"%s\" is not configured "
+                          "any more", &s->sn.str, s->ship.settings.bucket);
+        }
+
+        ngx_live_record_ship_again(s, LR_RETRY_ADMIN, 0);
+        return;
+    }
+
+    if (s->request == NULL) {
+        s->request = ngx_live_record_request_create();
+
+        if (s->request == NULL) {
+            ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+            return;
+        }
+
+        s->request->handler = ngx_live_record_ship_put_done;
+        s->request->data = s;
+    }
+
+    s->request->bucket = b;
+
+    if (s->step == LR_SHIP_DAY) {
+
+        s->day = ngx_live_record_day_start(b, &s->ship,
+                                           ngx_live_record_ship_day_done, s);
+
+        if (s->day == NULL) {
+            ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+            return;
+        }
+
+        s->busy = 1;
+        return;
+    }
+
+    if (s->prepared == LR_DECLINED) {
+        s->request->bytes = 0;
+        s->key.len = 0;
+        lr_buf_append(&s->key, "", 1);
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
+        return;
+    }
+
+    if (s->prepared != LR_OK) {
+        if (!s->told) {
+            s->told = 1;
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: \"%V\" waits in the spool: no "
+                          "name of up to %d bytes can be made for it, or "
+                          "there is no memory", &s->sn.str,
+                          LR_NAME_KEY_LEN);
+        }
+
+        ngx_live_record_ship_again(s, LR_RETRY_ADMIN, 0);
+        return;
+    }
+
+    ngx_live_record_ship_put(s);
+}
+
+
+static void
+ngx_live_record_ship_put(ngx_live_record_ship_t *s)
+{
+    ngx_live_record_request_t  *req;
+
+    req = s->request;
+
+    ngx_free(req->key);
+
+    req->key = ngx_alloc(s->key.len + 1, ngx_cycle->log);
+    if (req->key == NULL) {
+        ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+        return;
+    }
+
+    ngx_cpystrn((u_char *) req->key, s->key.data, s->key.len + 1);
+
+    req->op = NGX_LIVE_RECORD_PUT;
+    req->tag = s->ship.rec.id;
+
+    lr_buf_free(&req->body.text);
+
+    switch (s->step) {
+
+    case LR_SHIP_FRAGMENT:
+        req->type = "video/mp2t";
+        req->keep = 1;
+        req->body.dir = s->ship.dir;
+        req->body.number = s->ship.fragments[s->ship.next].f.number;
+        req->body.base = s->ship.fragments[s->ship.next].f.base;
+        break;
+
+    case LR_SHIP_MANIFEST:
+        req->type = "application/json";
+        req->keep = 0;
+        req->body.text = s->text;
+        ngx_memzero(&s->text, sizeof(lr_buf_t));
+        break;
+
+    default: /* LR_SHIP_INDEX */
+        req->type = "application/vnd.apple.mpegurl";
+        req->keep = 1;
+        req->body.text = s->text;
+        ngx_memzero(&s->text, sizeof(lr_buf_t));
+    }
+
+    s->busy = 1;
+
+    ngx_live_record_request_start(req);
+}
+
+
+static void
+ngx_live_record_ship_put_done(ngx_live_record_request_t *req)
+{
+    ngx_live_record_ship_t  *s;
+
+    s = req->data;
+    s->busy = 0;
+
+    if (req->result == LR_RETRY_OK) {
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "live record: \"%V\" stored \"%s\", %uL bytes",
+                      &s->sn.str, req->key, req->bytes);
+
+        s->tries = 0;
+        s->told = 0;
+
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
+        return;
+    }
+
+    if (ngx_exiting) {
+        ngx_live_record_ship_destroy(s);
+        return;
+    }
+
+    if (req->result == LR_RETRY_EXISTS
+        && s->other < NGX_LIVE_RECORD_NAMES)
+    {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "live record: \"%V\": there is another object \"%s\" "
+                      "already, another name is taken", &s->sn.str,
+                      req->key);
+
+        s->other++;
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_NAME);
+        return;
+    }
+
+    if (s->step == LR_SHIP_FRAGMENT
+        && (req->local == NGX_ENOENT || req->local == ENODATA))
+    {
+        s->why = req->local == NGX_ENOENT ? "its file is gone"
+                                          : "there is nothing in it that "
+                                            "m3u8 can hold";
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%V\" has no object of fragment %uD: "
+                      "%s", &s->sn.str, req->body.number, s->why);
+
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_SKIP);
+        return;
+    }
+
+    if (req->local && !s->told) {
+        s->told = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%V\" waits in the spool: %s",
+                      &s->sn.str, req->err);
+    }
+
+    ngx_live_record_ship_again(s, req->result, req->retry_after);
+}
+
+
+static void
+ngx_live_record_ship_day_done(void *data, lr_retry_e result,
+    ngx_uint_t after)
+{
+    ngx_live_record_ship_t *s = data;
+
+    const char  *key;
+
+    s->busy = 0;
+
+    if (result == LR_RETRY_OK) {
+        key = ngx_live_record_day_key(s->day);
+
+        s->key.len = 0;
+        lr_buf_append(&s->key, key, ngx_strlen(key) + 1);
+        s->request->bytes = 0;
+    }
+
+    ngx_live_record_day_free(s->day);
+    s->day = NULL;
+
+    if (result == LR_RETRY_OK && !s->key.failed) {
+        s->tries = 0;
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
+        return;
+    }
+
+    if (ngx_exiting) {
+        ngx_live_record_ship_destroy(s);
+        return;
+    }
+
+    ngx_live_record_ship_again(s, result, after);
+}
+
+
+static void
+ngx_live_record_ship_again(ngx_live_record_ship_t *s, lr_retry_e why,
+    ngx_uint_t after)
+{
+    s->busy = 0;
+
+    if (why == LR_RETRY_OK) {
+        why = LR_RETRY_AGAIN;
+    }
+
+    ngx_add_timer(&s->timer, lr_retry_delay(why, (unsigned) s->tries++,
+                                            (unsigned) after,
+                                            (uint32_t) ngx_random()));
+}
+
+
+static void
+ngx_live_record_ship_timer(ngx_event_t *ev)
+{
+    ngx_live_record_ship_t  *s;
+
+    s = ev->data;
+
+    if (s->busy || ngx_exiting) {
+        return;
+    }
+
+    ngx_live_record_ship_run(s, s->open ? NGX_LIVE_RECORD_SHIP_LOOK
+                                        : NGX_LIVE_RECORD_SHIP_OPEN);
+}
+
+
+static int64_t
+ngx_live_record_ship_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}

@@ -1,0 +1,476 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ */
+
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lr_dir.h"
+
+
+#define LR_DIR_PATH  4096
+
+
+static int lr_dir_path(char *path, const char *root, const char *key);
+static int lr_dir_make(char *path, size_t root);
+static int lr_dir_write(int fd, const u_char *p, size_t n);
+static int lr_dir_same(const char *a, const char *b);
+static int lr_dir_sync(char *path);
+static int lr_dir_compare(const void *a, const void *b);
+
+
+int
+lr_dir_put(const char *root, const char *key, const char *tag,
+    lr_body_t *body, unsigned keep, unsigned fsync, uint64_t *bytes,
+    char *err, size_t size)
+{
+    int          fd, rc, n;
+    char         path[LR_DIR_PATH], temp[LR_DIR_PATH];
+    char        *name;
+    size_t       len;
+    u_char      *p;
+    struct stat  st;
+
+    fd = -1;
+    temp[0] = '\0';
+
+    if (lr_dir_path(path, root, key) != LR_OK) {
+        goto failed;
+    }
+
+    name = strrchr(path, '/');
+
+    n = snprintf(temp, sizeof(temp), "%.*s/.%s.part", (int) (name - path),
+                 path, tag);
+
+    /* the name itself may be as long as a name can be */
+
+    if (n < 0 || (size_t) n >= sizeof(temp)) {
+        errno = ENAMETOOLONG;
+        temp[0] = '\0';
+        goto failed;
+    }
+
+    fd = open(temp, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644);
+
+    if (fd == -1 && errno == ENOENT) {
+
+        if (lr_dir_make(path, strlen(root)) != LR_OK) {
+            goto failed;
+        }
+
+        fd = open(temp, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644);
+    }
+
+    if (fd == -1) {
+        goto failed;
+    }
+
+    for ( ;; ) {
+        rc = lr_body_next(body, &p, &len);
+
+        if (rc == LR_DECLINED) {
+            break;
+        }
+
+        if (rc != LR_OK || lr_dir_write(fd, p, len) != LR_OK) {
+            goto failed;
+        }
+    }
+
+    *bytes = body->done;
+
+    if (body->done == 0) {
+        errno = ENODATA;
+        goto failed;
+    }
+
+    if (fstat(fd, &st) == -1) {
+        goto failed;
+    }
+
+    if ((uint64_t) st.st_size != body->done) {
+        errno = EIO;
+        goto failed;
+    }
+
+    if (fsync && fdatasync(fd) == -1) {
+        goto failed;
+    }
+
+    rc = close(fd);
+    fd = -1;
+
+    if (rc == -1) {
+        goto failed;
+    }
+
+    if (!keep) {
+        if (rename(temp, path) == -1) {
+            goto failed;
+        }
+
+    } else {
+
+        /* link() fails where there is a name, which rename() would take */
+
+        if (link(temp, path) == -1) {
+
+            if (errno != EEXIST) {
+                goto failed;
+            }
+
+            rc = lr_dir_same(temp, path);
+            (void) unlink(temp);
+
+            return rc;
+        }
+
+        (void) unlink(temp);
+    }
+
+    if (fsync && lr_dir_sync(path) != LR_OK) {
+        goto failed;
+    }
+
+    return LR_OK;
+
+failed:
+
+    rc = errno;
+
+    snprintf(err, size, "\"%s\" could not be stored in \"%s\" (%d: %s)", key,
+             root, errno, strerror(errno));
+
+    if (fd != -1) {
+        close(fd);
+    }
+
+    if (temp[0]) {
+        (void) unlink(temp);
+    }
+
+    errno = rc;
+
+    return LR_ERROR;
+}
+
+
+static int
+lr_dir_path(char *path, const char *root, const char *key)
+{
+    int  n;
+
+    n = snprintf(path, LR_DIR_PATH, "%s/%s", root, key);
+
+    if (n < 0 || n >= LR_DIR_PATH) {
+        errno = ENAMETOOLONG;
+        return LR_ERROR;
+    }
+
+    return LR_OK;
+}
+
+
+/* makes the directories on the way to a path, below its root */
+
+static int
+lr_dir_make(char *path, size_t root)
+{
+    char  *p;
+
+    for (p = path + root + 1; *p; p++) {
+
+        if (*p != '/') {
+            continue;
+        }
+
+        *p = '\0';
+
+        if (mkdir(path, 0755) == -1 && errno != EEXIST) {
+            *p = '/';
+            return LR_ERROR;
+        }
+
+        *p = '/';
+    }
+
+    return LR_OK;
+}
+
+
+static int
+lr_dir_write(int fd, const u_char *p, size_t n)
+{
+    ssize_t  got;
+
+    while (n) {
+        got = write(fd, p, n);
+
+        if (got == -1) {
+            if (errno == EINTR) {
+                continue;
+            }
+
+            return LR_ERROR;
+        }
+
+        p += got;
+        n -= (size_t) got;
+    }
+
+    return LR_OK;
+}
+
+
+/* LR_OK when two files hold the same bytes, else LR_DECLINED */
+
+static int
+lr_dir_same(const char *a, const char *b)
+{
+    int      fa, fb, rc;
+    u_char  *buf;
+    ssize_t  n, m;
+
+    rc = LR_DECLINED;
+    fa = open(a, O_RDONLY|O_CLOEXEC);
+    fb = open(b, O_RDONLY|O_CLOEXEC);
+    buf = malloc(131072);
+
+    if (fa == -1 || fb == -1 || buf == NULL) {
+        goto done;
+    }
+
+    for ( ;; ) {
+        n = read(fa, buf, 65536);
+        m = read(fb, buf + 65536, 65536);
+
+        if (n != m || n < 0 || memcmp(buf, buf + 65536, (size_t) n) != 0) {
+            break;
+        }
+
+        if (n == 0) {
+            rc = LR_OK;
+            break;
+        }
+    }
+
+done:
+
+    if (fa != -1) {
+        close(fa);
+    }
+
+    if (fb != -1) {
+        close(fb);
+    }
+
+    free(buf);
+
+    return rc;
+}
+
+
+static int
+lr_dir_sync(char *path)
+{
+    int    fd, rc;
+    char  *p;
+
+    p = strrchr(path, '/');
+    *p = '\0';
+
+    fd = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    *p = '/';
+
+    if (fd == -1) {
+        return LR_ERROR;
+    }
+
+    rc = fsync(fd);
+    close(fd);
+
+    return rc == 0 ? LR_OK : LR_ERROR;
+}
+
+
+int
+lr_dir_get(const char *root, const char *key, size_t max, lr_buf_t *out,
+    char *err, size_t size)
+{
+    int          fd;
+    char         path[LR_DIR_PATH];
+    ssize_t      n;
+    struct stat  st;
+
+    fd = -1;
+
+    if (lr_dir_path(path, root, key) != LR_OK) {
+        goto failed;
+    }
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return LR_DECLINED;
+        }
+
+        goto failed;
+    }
+
+    if (fstat(fd, &st) == -1) {
+        goto failed;
+    }
+
+    if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size > max) {
+        errno = EFBIG;
+        goto failed;
+    }
+
+    if (lr_buf_reserve(out, (size_t) st.st_size + 1) != LR_OK) {
+        errno = ENOMEM;
+        goto failed;
+    }
+
+    for ( ;; ) {
+        n = read(fd, out->data + out->len, out->size - out->len);
+
+        if (n == -1) {
+            goto failed;
+        }
+
+        if (n == 0 || (out->len += (size_t) n) == out->size) {
+            break;
+        }
+    }
+
+    close(fd);
+
+    return LR_OK;
+
+failed:
+
+    snprintf(err, size, "\"%s\" could not be read from \"%s\" (%d: %s)", key,
+             root, errno, strerror(errno));
+
+    if (fd != -1) {
+        close(fd);
+    }
+
+    return LR_ERROR;
+}
+
+
+int
+lr_dir_list(const char *root, const char *prefix, const char *after,
+    lr_buf_t *out, char *err, size_t size)
+{
+    DIR             *d;
+    char             path[LR_DIR_PATH];
+    char           **names, **more;
+    size_t           n, i, nalloc, len;
+    struct stat      st;
+    struct dirent   *de;
+
+    if (lr_dir_path(path, root, prefix) != LR_OK) {
+        snprintf(err, size, "the key \"%s\" is too long", prefix);
+        return LR_ERROR;
+    }
+
+    d = opendir(path);
+
+    if (d == NULL) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return LR_OK;
+        }
+
+        snprintf(err, size, "\"%s\" could not be listed (%d: %s)", path,
+                 errno, strerror(errno));
+        return LR_ERROR;
+    }
+
+    len = strlen(prefix);
+    names = NULL;
+    n = 0;
+    nalloc = 0;
+
+    while ((de = readdir(d)) != NULL) {
+
+        if (de->d_name[0] == '.') {
+            continue;
+        }
+
+        if (strncmp(after, prefix, len) == 0
+            && strcmp(de->d_name, after + len) <= 0)
+        {
+            continue;
+        }
+
+        if (n == nalloc) {
+            nalloc = nalloc ? nalloc * 2 : 64;
+            more = realloc(names, nalloc * sizeof(char *));
+
+            if (more == NULL) {
+                out->failed = 1;
+                break;
+            }
+
+            names = more;
+        }
+
+        names[n] = strdup(de->d_name);
+
+        if (names[n] == NULL) {
+            out->failed = 1;
+            break;
+        }
+
+        n++;
+    }
+
+    closedir(d);
+
+    if (n) {
+        qsort(names, n, sizeof(char *), lr_dir_compare);
+    }
+
+    for (i = 0; i < n; i++) {
+        int  rc;
+
+        rc = snprintf(path, sizeof(path), "%s/%s%s", root, prefix, names[i]);
+
+        if (rc > 0 && (size_t) rc < sizeof(path) && stat(path, &st) == 0
+            && S_ISREG(st.st_mode))
+        {
+            lr_buf_printf(out, "%s%s%c%lld-%lld.%09ld-%llu%c", prefix,
+                          names[i], 0, (long long) st.st_size,
+                          (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                          (unsigned long long) st.st_ino, 0);
+        }
+
+        free(names[i]);
+    }
+
+    free(names);
+
+    if (out->failed) {
+        snprintf(err, size, "no memory");
+        return LR_ERROR;
+    }
+
+    return LR_OK;
+}
+
+
+static int
+lr_dir_compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}

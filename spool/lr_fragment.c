@@ -1,0 +1,664 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lr_flv.h"
+#include "lr_fragment.h"
+
+
+#define LR_FRAGMENT_MAGIC   0x5849524c        /* "LRIX", in host order */
+#define LR_FRAGMENT_WINDOW  262144
+
+
+typedef struct {
+    uint32_t    magic;
+    uint32_t    version;
+    uint32_t    nrows;
+    uint32_t    row_size;
+} lr_fragment_head_t;
+
+
+static int lr_fragment_load_rows(const char *dir, uint32_t number,
+    uint64_t size, lr_row_t **rows, uint32_t *n);
+static int lr_fragment_add_row(lr_buf_t *rows, unsigned type, int32_t ts,
+    uint64_t offset, uint32_t size, const u_char *peek);
+static int lr_fragment_window(lr_fragment_reader_t *r, uint64_t offset,
+    size_t n);
+static ssize_t lr_fragment_pread(int fd, void *p, size_t n, uint64_t offset);
+
+
+int
+lr_fragment_path(char *path, size_t size, const char *dir, uint32_t number,
+    const char *ext)
+{
+    int  n;
+
+    n = snprintf(path, size, "%s/%06u.%s", dir, number, ext);
+
+    if (n < 0 || (size_t) n >= size) {
+        errno = ENAMETOOLONG;
+        return LR_ERROR;
+    }
+
+    return LR_OK;
+}
+
+
+int
+lr_fragment_create(const char *dir, uint32_t number)
+{
+    int     fd, rc;
+    char    path[4096];
+    u_char  head[LR_FLV_FILE_HEADER];
+
+    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK) {
+        return -1;
+    }
+
+    fd = open(path, O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    lr_flv_file_header(head, 1, 1);
+
+    if (pwrite(fd, head, sizeof(head), 0) != (ssize_t) sizeof(head)) {
+        rc = errno;
+        close(fd);
+        unlink(path);
+        errno = rc ? rc : ENOSPC;
+        return -1;
+    }
+
+    return fd;
+}
+
+
+int
+lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
+    size_t n)
+{
+    int                 fd, rc;
+    char                path[4096], temp[4096];
+    size_t              size;
+    lr_fragment_head_t  head;
+
+    if (lr_fragment_path(path, sizeof(path), dir, number, "idx") != LR_OK
+        || lr_fragment_path(temp, sizeof(temp), dir, number, "tmp") != LR_OK)
+    {
+        return LR_ERROR;
+    }
+
+    fd = open(temp, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        return LR_ERROR;
+    }
+
+    head.magic = LR_FRAGMENT_MAGIC;
+    head.version = 1;
+    head.nrows = (uint32_t) n;
+    head.row_size = sizeof(lr_row_t);
+
+    size = n * sizeof(lr_row_t);
+    errno = ENOSPC;
+
+    if (write(fd, &head, sizeof(head)) != (ssize_t) sizeof(head)
+        || write(fd, rows, size) != (ssize_t) size)
+    {
+        goto failed;
+    }
+
+    if (close(fd) == -1) {
+        fd = -1;
+        goto failed;
+    }
+
+    fd = -1;
+
+    if (rename(temp, path) == 0) {
+        return LR_OK;
+    }
+
+failed:
+
+    rc = errno;
+
+    if (fd != -1) {
+        close(fd);
+    }
+
+    unlink(temp);
+    errno = rc;
+
+    return LR_ERROR;
+}
+
+
+int
+lr_fragment_read_rows(const char *dir, uint32_t number, lr_row_t **rows,
+    uint32_t *n)
+{
+    int          fd, rc;
+    char         path[4096];
+    uint64_t     good;
+    struct stat  st;
+
+    *rows = NULL;
+
+    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK) {
+        return LR_ERROR;
+    }
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return LR_ERROR;
+    }
+
+    if (fstat(fd, &st) == -1) {
+        close(fd);
+        return LR_ERROR;
+    }
+
+    rc = lr_fragment_load_rows(dir, number, (uint64_t) st.st_size, rows, n);
+
+    if (rc != LR_OK) {
+        rc = lr_fragment_scan(fd, rows, n, &good);
+    }
+
+    close(fd);
+
+    if (rc == LR_OK && *n == 0) {
+        free(*rows);
+        *rows = NULL;
+        errno = ENODATA;
+        return LR_ERROR;
+    }
+
+    return rc;
+}
+
+
+static int
+lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
+    lr_row_t **rows, uint32_t *n)
+{
+    int                 fd;
+    char                path[4096];
+    size_t              len;
+    uint32_t            i;
+    struct stat         st;
+    lr_fragment_head_t  head;
+
+    if (lr_fragment_path(path, sizeof(path), dir, number, "idx") != LR_OK) {
+        return LR_ERROR;
+    }
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return LR_ERROR;
+    }
+
+    if (fstat(fd, &st) == -1
+        || read(fd, &head, sizeof(head)) != (ssize_t) sizeof(head)
+        || head.magic != LR_FRAGMENT_MAGIC
+        || head.version != 1
+        || head.row_size != sizeof(lr_row_t)
+        || head.nrows == 0
+        || (uint64_t) st.st_size
+           != sizeof(head) + (uint64_t) head.nrows * sizeof(lr_row_t))
+    {
+        close(fd);
+        return LR_ERROR;
+    }
+
+    len = (size_t) head.nrows * sizeof(lr_row_t);
+    *rows = malloc(len);
+
+    if (*rows == NULL || read(fd, *rows, len) != (ssize_t) len) {
+        goto failed;
+    }
+
+    for (i = 0; i < head.nrows; i++) {
+        if ((*rows)[i].offset < LR_FLV_FILE_HEADER + LR_FLV_TAG_HEADER
+            || (uint64_t) (*rows)[i].offset + (*rows)[i].size > size)
+        {
+            goto failed;
+        }
+    }
+
+    *n = head.nrows;
+    close(fd);
+
+    return LR_OK;
+
+failed:
+
+    free(*rows);
+    *rows = NULL;
+    close(fd);
+
+    return LR_ERROR;
+}
+
+
+int
+lr_fragment_scan(int fd, lr_row_t **rows, uint32_t *n, uint64_t *good)
+{
+    ssize_t               got;
+    int32_t               ts;
+    uint32_t              size;
+    uint64_t              pos;
+    unsigned              type;
+    const u_char         *p;
+    lr_buf_t              table;
+    struct stat           st;
+    lr_fragment_reader_t  r;
+
+    *rows = NULL;
+    *n = 0;
+    *good = 0;
+
+    memset(&table, 0, sizeof(lr_buf_t));
+    memset(&r, 0, sizeof(lr_fragment_reader_t));
+
+    if (fstat(fd, &st) == -1) {
+        return LR_ERROR;
+    }
+
+    r.fd = fd;
+    r.size = (uint64_t) st.st_size;
+
+    if (r.size < LR_FLV_FILE_HEADER) {
+        return LR_OK;
+    }
+
+    pos = LR_FLV_FILE_HEADER;
+    got = 0;
+
+    while (pos + LR_FLV_TAG_HEADER + LR_FLV_TAG_TRAILER <= r.size
+           && pos <= UINT32_MAX - 0x2000000)
+    {
+        if (lr_fragment_window(&r, pos, LR_FLV_TAG_HEADER) != LR_OK) {
+            goto failed;
+        }
+
+        p = r.buf.data + (pos - r.start);
+        type = p[0];
+        size = lr_get_be24(p + 1);
+        ts = (int32_t) (lr_get_be24(p + 4) | (uint32_t) p[7] << 24);
+
+        if ((type != LR_FLV_AUDIO && type != LR_FLV_VIDEO)
+            || pos + LR_FLV_TAG_HEADER + size + LR_FLV_TAG_TRAILER > r.size)
+        {
+            break;
+        }
+
+        if (lr_fragment_window(&r, pos + LR_FLV_TAG_HEADER,
+                               size + LR_FLV_TAG_TRAILER)
+            != LR_OK)
+        {
+            goto failed;
+        }
+
+        p = r.buf.data + (pos + LR_FLV_TAG_HEADER - r.start);
+
+        if (lr_get_be32(p + size) != size + LR_FLV_TAG_HEADER) {
+            break;
+        }
+
+        if (lr_fragment_add_row(&table, type, ts, pos + LR_FLV_TAG_HEADER,
+                                size, p)
+            != LR_OK)
+        {
+            goto failed;
+        }
+
+        pos += LR_FLV_TAG_HEADER + size + LR_FLV_TAG_TRAILER;
+        got++;
+    }
+
+    lr_buf_free(&r.buf);
+
+    *good = pos;
+    *n = (uint32_t) got;
+    *rows = (lr_row_t *) table.data;
+
+    return LR_OK;
+
+failed:
+
+    lr_buf_free(&r.buf);
+    lr_buf_free(&table);
+
+    return LR_ERROR;
+}
+
+
+static int
+lr_fragment_add_row(lr_buf_t *table, unsigned type, int32_t ts,
+    uint64_t offset, uint32_t size, const u_char *peek)
+{
+    lr_row_t       row;
+    lr_flv_body_t  body;
+
+    lr_flv_parse(type, peek, size, &body);
+
+    row.dts = ts;
+    row.offset = (uint32_t) offset;
+    row.size = size;
+    row.cts = body.cts;
+    row.flags = 0;
+
+    if (type == LR_FLV_VIDEO) {
+        row.flags |= LR_SAMPLE_VIDEO;
+    }
+
+    if (body.kind == LR_FLV_CONFIG) {
+        row.flags |= LR_SAMPLE_CONFIG;
+
+    } else if (body.key) {
+        row.flags |= LR_SAMPLE_KEY;
+    }
+
+    lr_buf_append(table, &row, sizeof(lr_row_t));
+
+    if (table->failed) {
+        errno = ENOMEM;
+        return LR_ERROR;
+    }
+
+    return LR_OK;
+}
+
+
+int
+lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
+    uint32_t *n, uint64_t *bytes)
+{
+    int   fd, rc;
+    char  path[4096];
+
+    *rows = NULL;
+    *n = 0;
+
+    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK) {
+        return LR_ERROR;
+    }
+
+    fd = open(path, O_RDWR|O_CLOEXEC);
+
+    if (fd == -1) {
+        return errno == ENOENT ? LR_DECLINED : LR_ERROR;
+    }
+
+    rc = lr_fragment_scan(fd, rows, n, bytes);
+
+    if (rc == LR_OK && *n && ftruncate(fd, (off_t) *bytes) == -1) {
+        rc = LR_ERROR;
+    }
+
+    close(fd);
+
+    if (rc == LR_OK && *n == 0) {
+        lr_fragment_remove(dir, number);
+        rc = LR_DECLINED;
+    }
+
+    if (rc == LR_OK) {
+        rc = lr_fragment_write_rows(dir, number, *rows, *n);
+    }
+
+    if (rc != LR_OK) {
+        free(*rows);
+        *rows = NULL;
+    }
+
+    return rc;
+}
+
+
+void
+lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n)
+{
+    int64_t   end, first, last[2], step[2];
+    uint32_t  i;
+    unsigned  t, seen[2];
+
+    end = 0;
+    first = f->media - f->base;
+    last[0] = last[1] = 0;
+    seen[0] = seen[1] = 0;
+    step[0] = 23;
+    step[1] = 40;
+
+    f->independent = 1;
+
+    for (i = 0; i < n; i++) {
+
+        if (rows[i].flags & LR_SAMPLE_CONFIG) {
+            continue;
+        }
+
+        t = rows[i].flags & LR_SAMPLE_VIDEO ? 1 : 0;
+
+        if (!seen[t]) {
+            seen[t] = 1;
+
+            if (t && !(rows[i].flags & LR_SAMPLE_KEY)) {
+                f->independent = 0;
+            }
+
+        } else if (rows[i].dts > last[t] && rows[i].dts - last[t] < 1000) {
+            step[t] = rows[i].dts - last[t];
+        }
+
+        last[t] = rows[i].dts;
+
+        if (last[t] + step[t] - first > end) {
+            end = last[t] + step[t] - first;
+        }
+    }
+
+    f->duration = end;
+}
+
+
+void
+lr_fragment_remove(const char *dir, uint32_t number)
+{
+    char         path[4096];
+    unsigned     i;
+    static const char *const ext[] = { "idx", "tmp", "flv" };
+
+    for (i = 0; i < sizeof(ext) / sizeof(ext[0]); i++) {
+        if (lr_fragment_path(path, sizeof(path), dir, number, ext[i])
+            == LR_OK)
+        {
+            (void) unlink(path);
+        }
+    }
+}
+
+
+int
+lr_fragment_open(lr_fragment_reader_t *r, const char *dir, uint32_t number,
+    int64_t base)
+{
+    int          rc;
+    char         path[4096];
+    struct stat  st;
+
+    r->fd = -1;
+    r->rows = NULL;
+    r->base = base;
+
+    if (lr_fragment_read_rows(dir, number, &r->rows, &r->nrows) != LR_OK
+        || lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK)
+    {
+        return LR_ERROR;
+    }
+
+    r->fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (r->fd == -1 || fstat(r->fd, &st) == -1) {
+        rc = errno;
+        lr_fragment_close(r);
+        errno = rc;
+        return LR_ERROR;
+    }
+
+    (void) posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+
+    r->size = (uint64_t) st.st_size;
+    lr_fragment_rewind(r);
+
+    return LR_OK;
+}
+
+
+void
+lr_fragment_rewind(lr_fragment_reader_t *r)
+{
+    r->next = 0;
+    r->start = 0;
+    r->buf.len = 0;
+}
+
+
+int
+lr_fragment_next(lr_fragment_reader_t *r, lr_sample_t *s)
+{
+    lr_row_t  *row;
+
+    if (r->next == r->nrows) {
+        return LR_DECLINED;
+    }
+
+    row = &r->rows[r->next];
+
+    if (lr_fragment_window(r, row->offset, row->size) != LR_OK) {
+        return LR_ERROR;
+    }
+
+    s->dts = r->base + row->dts;
+    s->cts = row->cts;
+    s->flags = row->flags;
+    s->data = r->buf.data + (row->offset - r->start);
+    s->size = row->size;
+
+    r->next++;
+
+    return LR_OK;
+}
+
+
+/* makes sure that n bytes at the offset are in the window */
+
+static int
+lr_fragment_window(lr_fragment_reader_t *r, uint64_t offset, size_t n)
+{
+    size_t   keep, want;
+    ssize_t  got;
+
+    if (offset >= r->start && offset + n <= r->start + r->buf.len) {
+        return LR_OK;
+    }
+
+    if (offset + n > r->size) {
+        errno = EIO;
+        return LR_ERROR;
+    }
+
+    keep = 0;
+
+    if (offset >= r->start && offset < r->start + r->buf.len) {
+        keep = (size_t) (r->start + r->buf.len - offset);
+        memmove(r->buf.data, r->buf.data + r->buf.len - keep, keep);
+    }
+
+    r->buf.len = keep;
+    r->start = offset;
+
+    want = n > LR_FRAGMENT_WINDOW ? n : LR_FRAGMENT_WINDOW;
+
+    if (want > r->size - offset) {
+        want = (size_t) (r->size - offset);
+    }
+
+    if (lr_buf_reserve(&r->buf, want - keep) != LR_OK) {
+        errno = ENOMEM;
+        return LR_ERROR;
+    }
+
+    got = lr_fragment_pread(r->fd, r->buf.data + keep, want - keep,
+                            offset + keep);
+
+    if (got == -1) {
+        return LR_ERROR;
+    }
+
+    r->buf.len = keep + (size_t) got;
+
+    if (r->buf.len < n) {
+        errno = EIO;
+        return LR_ERROR;
+    }
+
+    return LR_OK;
+}
+
+
+static ssize_t
+lr_fragment_pread(int fd, void *p, size_t n, uint64_t offset)
+{
+    size_t   have;
+    ssize_t  got;
+
+    for (have = 0; have < n; have += (size_t) got) {
+        got = pread(fd, (char *) p + have, n - have, (off_t) (offset + have));
+
+        if (got == -1 && errno == EINTR) {
+            got = 0;
+            continue;
+        }
+
+        if (got == -1) {
+            return -1;
+        }
+
+        if (got == 0) {
+            break;
+        }
+    }
+
+    return (ssize_t) have;
+}
+
+
+void
+lr_fragment_close(lr_fragment_reader_t *r)
+{
+    if (r->fd != -1) {
+        close(r->fd);
+        r->fd = -1;
+    }
+
+    free(r->rows);
+    r->rows = NULL;
+    r->nrows = 0;
+    r->next = 0;
+    r->buf.len = 0;
+    r->start = 0;
+}

@@ -1,0 +1,989 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ */
+
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lr_journal.h"
+#include "lr_m3u8.h"
+#include "lr_ship.h"
+#include "lr_spool.h"
+#include "lr_url.h"
+
+
+static int lr_ship_read(lr_ship_t *s, char *err, size_t size);
+static int lr_ship_on_fragment(void *data, const lr_fragment_t *f);
+static int lr_ship_on_span(void *data, int64_t wall, int64_t media);
+static int lr_ship_event(void *data, const char *event, json_t *o);
+static int lr_ship_event_fragment(lr_ship_t *s, json_t *o);
+static int lr_ship_event_skip(lr_ship_t *s, json_t *o);
+static int lr_ship_event_manifest(lr_ship_t *s, json_t *o);
+static int lr_ship_event_index(lr_ship_t *s, json_t *o);
+static lr_ship_fragment_t *lr_ship_head(lr_ship_t *s, json_t *o);
+static int lr_ship_journal(lr_ship_t *s, const char *event, json_t *o);
+static int lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o);
+static int lr_ship_add_spans(lr_ship_t *s);
+static void lr_ship_trim(lr_ship_t *s);
+static int lr_ship_cycle_done(const lr_ship_t *s);
+static int lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key);
+static int lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text);
+static void lr_ship_cycle_range(const lr_ship_t *s, int64_t *start,
+    int64_t *end, int64_t *duration);
+static json_t *lr_ship_video(const lr_ts_t *ts);
+static json_t *lr_ship_audio(const lr_ts_t *ts);
+
+
+int
+lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
+{
+    int   rc;
+    char  path[LR_PATH_MAX + 16];
+
+    memset(s, 0, sizeof(lr_ship_t));
+
+    snprintf(s->dir, sizeof(s->dir), "%s", dir);
+    snprintf(path, sizeof(path), "%s/ship.log", dir);
+
+    s->fd = lr_journal_open(path, 1);
+
+    if (s->fd == -1) {
+        if (errno == EWOULDBLOCK || errno == ENOENT) {
+            return LR_AGAIN;
+        }
+
+        snprintf(err, size, "open() \"%s\" failed (%d: %s)", path, errno,
+                 strerror(errno));
+        return LR_ERROR;
+    }
+
+    if (lr_settings_read(&s->settings, dir, err, size) != LR_OK
+        || lr_zone_parse(s->settings.timezone, strlen(s->settings.timezone),
+                         &s->zone)
+           != LR_OK)
+    {
+        rc = LR_DECLINED;
+        goto failed;
+    }
+
+    /* the fragments first, which the shipper's events are about */
+
+    rc = lr_ship_read(s, err, size);
+
+    if (rc != LR_OK) {
+        goto failed;
+    }
+
+    rc = lr_journal_read(path, &s->offset, lr_ship_event, s, err, size);
+
+    if (rc != LR_OK) {
+        goto failed;
+    }
+
+    if (s->offset == 0
+        && lr_journal_write(s->fd, "start",
+                            json_pack("{s:i}", "version", LR_SPOOL_VERSION))
+           != LR_OK)
+    {
+        snprintf(err, size, "write() \"%s\" failed (%d: %s)", path, errno,
+                 strerror(errno));
+        rc = LR_ERROR;
+        goto failed;
+    }
+
+    return LR_OK;
+
+failed:
+
+    lr_ship_close(s);
+
+    return rc;
+}
+
+
+static int
+lr_ship_read(lr_ship_t *s, char *err, size_t size)
+{
+    int                    rc;
+    lr_recording_reader_t  reader;
+
+    reader.fragment = lr_ship_on_fragment;
+    reader.span = lr_ship_on_span;
+    reader.data = s;
+
+    rc = lr_recording_read(&s->rec, s->dir, &reader, err, size);
+
+    /* a journal without its first line may have been torn at birth */
+
+    if (rc == LR_OK && s->rec.id[0] == '\0') {
+        snprintf(err, size, "record.log is empty");
+        return LR_DECLINED;
+    }
+
+    if (rc == LR_ERROR && errno == ENOENT) {
+        snprintf(err, size, "there is no record.log");
+        return LR_DECLINED;
+    }
+
+    return rc;
+}
+
+
+static int
+lr_ship_on_fragment(void *data, const lr_fragment_t *f)
+{
+    lr_ship_t *s = data;
+
+    size_t               nalloc;
+    lr_ship_fragment_t  *more;
+
+    if (s->n == s->nalloc) {
+        nalloc = s->nalloc ? s->nalloc * 2 : 16;
+        more = realloc(s->fragments, nalloc * sizeof(lr_ship_fragment_t));
+
+        if (more == NULL) {
+            return LR_ERROR;
+        }
+
+        s->fragments = more;
+        s->nalloc = nalloc;
+    }
+
+    memset(&s->fragments[s->n], 0, sizeof(lr_ship_fragment_t));
+    s->fragments[s->n++].f = *f;
+
+    if (s->started == 0) {
+        s->started = f->wall;
+    }
+
+    return LR_OK;
+}
+
+
+static int
+lr_ship_on_span(void *data, int64_t wall, int64_t media)
+{
+    lr_ship_t *s = data;
+
+    lr_manifest_span_t  *more;
+
+    /* doubled at each power of two */
+
+    if ((s->nspans & (s->nspans - 1)) == 0) {
+        more = realloc(s->spans, (s->nspans ? s->nspans * 2 : 1)
+                                 * sizeof(lr_manifest_span_t));
+
+        if (more == NULL) {
+            return LR_ERROR;
+        }
+
+        s->spans = more;
+    }
+
+    s->spans[s->nspans].wall = wall;
+    s->spans[s->nspans].media = media;
+    s->nspans++;
+
+    return LR_OK;
+}
+
+
+static int
+lr_ship_event(void *data, const char *event, json_t *o)
+{
+    lr_ship_t *s = data;
+
+    if (strcmp(event, "start") == 0) {
+        return json_integer_value(json_object_get(o, "version"))
+               == LR_SPOOL_VERSION ? LR_OK : LR_ERROR;
+    }
+
+    if (strcmp(event, "fragment") == 0) {
+        return lr_ship_event_fragment(s, o);
+    }
+
+    if (strcmp(event, "skip") == 0) {
+        return lr_ship_event_skip(s, o);
+    }
+
+    if (strcmp(event, "manifest") == 0) {
+        return lr_ship_event_manifest(s, o);
+    }
+
+    if (strcmp(event, "index") == 0) {
+        return lr_ship_event_index(s, o);
+    }
+
+    if (strcmp(event, "day") == 0) {
+        s->day = 1;
+    }
+
+    return LR_OK;
+}
+
+
+/* the events are about the fragments in their order */
+
+static lr_ship_fragment_t *
+lr_ship_head(lr_ship_t *s, json_t *o)
+{
+    lr_ship_fragment_t  *sf;
+
+    if (s->next == s->n) {
+        return NULL;
+    }
+
+    sf = &s->fragments[s->next];
+
+    if (json_integer_value(json_object_get(o, "file"))
+        != (json_int_t) sf->f.number)
+    {
+        return NULL;
+    }
+
+    return sf;
+}
+
+
+static int
+lr_ship_event_fragment(lr_ship_t *s, json_t *o)
+{
+    const char          *key;
+    lr_ship_fragment_t  *sf;
+
+    sf = lr_ship_head(s, o);
+    key = json_string_value(json_object_get(o, "key"));
+
+    if (sf == NULL || key == NULL) {
+        return LR_ERROR;
+    }
+
+    sf->key = strdup(key);
+
+    if (sf->key == NULL || lr_ship_list(s, sf, o) != LR_OK) {
+        return LR_ERROR;
+    }
+
+    s->any = 1;
+    s->next++;
+
+    return LR_OK;
+}
+
+
+static int
+lr_ship_event_skip(lr_ship_t *s, json_t *o)
+{
+    lr_ship_fragment_t  *sf;
+
+    sf = lr_ship_head(s, o);
+
+    if (sf == NULL) {
+        return LR_ERROR;
+    }
+
+    sf->skipped = 1;
+    s->next++;
+
+    return LR_OK;
+}
+
+
+static int
+lr_ship_event_manifest(lr_ship_t *s, json_t *o)
+{
+    int64_t  n;
+
+    n = json_integer_value(json_object_get(o, "fragments"));
+
+    if (s->part == NULL || n < 0 || (size_t) n > s->part->nfragments) {
+        return LR_ERROR;
+    }
+
+    s->listed = (size_t) n;
+    s->dirty = 0;
+    s->closed = json_is_true(json_object_get(o, "closed"));
+
+    return LR_OK;
+}
+
+
+static int
+lr_ship_event_index(lr_ship_t *s, json_t *o)
+{
+    const char          *key;
+    lr_manifest_file_t   file;
+
+    key = json_string_value(json_object_get(o, "key"));
+
+    if (key == NULL
+        || json_integer_value(json_object_get(o, "cycle"))
+           != (json_int_t) s->cycle)
+    {
+        return LR_ERROR;
+    }
+
+    if (key[0] && s->part) {
+        memset(&file, 0, sizeof(lr_manifest_file_t));
+
+        file.format = LR_MANIFEST_M3U8;
+        file.cycle = s->cycle;
+        file.key = (char *) key;
+        file.bytes = json_integer_value(json_object_get(o, "bytes"));
+
+        lr_ship_cycle_range(s, &file.start, &file.end, &file.duration);
+
+        if (lr_manifest_add_file(s->part, &file) == LR_ERROR) {
+            return LR_ERROR;
+        }
+
+        s->dirty = 1;
+        s->closed = 0;
+    }
+
+    s->cycle++;
+    lr_ship_trim(s);
+
+    return LR_OK;
+}
+
+
+/* a confirmed fragment goes to the newest part of the manifest */
+
+static int
+lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
+{
+    json_t                  *v, *a;
+    const char              *codec;
+    lr_manifest_fragment_t   mf;
+
+    if (s->part && s->part->nfragments == LR_MANIFEST_FRAGMENTS) {
+        lr_manifest_free(s->part);
+        s->part = NULL;
+    }
+
+    if (s->part == NULL) {
+        s->part = lr_manifest_create(s->rec.id, s->parts, s->settings.domain,
+                                     s->settings.app, s->settings.stream,
+                                     s->started, s->settings.fragment_path);
+        if (s->part == NULL) {
+            return LR_ERROR;
+        }
+
+        s->parts++;
+        s->listed = 0;
+    }
+
+    memset(&mf, 0, sizeof(lr_manifest_fragment_t));
+
+    mf.seq = sf->f.number - 1;
+    mf.key = sf->key;
+    mf.wall = sf->f.wall;
+    mf.media = sf->f.media;
+    mf.duration = sf->f.duration;
+    mf.bytes = json_integer_value(json_object_get(o, "bytes"));
+    mf.cycle = sf->f.cycle;
+    mf.discontinuity = sf->f.discontinuity;
+    mf.independent = sf->f.independent;
+
+    v = json_object_get(o, "video");
+    codec = json_string_value(json_object_get(v, "codec"));
+
+    if (codec && strlen(codec) < sizeof(mf.video.codec)) {
+        strcpy(mf.video.codec, codec);
+        mf.video.width = (uint32_t)
+                         json_integer_value(json_object_get(v, "width"));
+        mf.video.height = (uint32_t)
+                          json_integer_value(json_object_get(v, "height"));
+    }
+
+    a = json_object_get(o, "audio");
+    codec = json_string_value(json_object_get(a, "codec"));
+
+    if (codec && strlen(codec) < sizeof(mf.audio.codec)) {
+        strcpy(mf.audio.codec, codec);
+        mf.audio.rate = (uint32_t)
+                        json_integer_value(json_object_get(a, "rate"));
+        mf.audio.channels = (uint32_t)
+                            json_integer_value(json_object_get(a,
+                                                               "channels"));
+    }
+
+    s->closed = 0;
+
+    return lr_manifest_add_fragment(s->part, &mf) == LR_OK ? LR_OK
+                                                           : LR_ERROR;
+}
+
+
+/* what lies before the first cycle without an index is not needed */
+
+static void
+lr_ship_trim(lr_ship_t *s)
+{
+    size_t  i, n;
+
+    for (n = 0; n < s->next && s->fragments[n].f.cycle < s->cycle; n++) {
+        /* void */
+    }
+
+    for (i = 0; i < n; i++) {
+        free(s->fragments[i].key);
+    }
+
+    s->n -= n;
+    s->next -= n;
+
+    memmove(s->fragments, s->fragments + n,
+            s->n * sizeof(lr_ship_fragment_t));
+}
+
+
+int
+lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
+{
+    int  rc;
+
+    rc = lr_ship_read(s, err, size);
+
+    if (rc != LR_OK || s->rec.state == LR_RECORDING_ENDED) {
+        return rc;
+    }
+
+    if (s->rec.state == LR_RECORDING_PAUSED && !s->rec.has_open
+        && now <= s->rec.time + s->settings.grace)
+    {
+        s->until = s->rec.time + s->settings.grace + 1;
+        return LR_OK;
+    }
+
+    rc = lr_recording_end(s->dir, s->settings.grace, now, &s->until, err,
+                          size);
+
+    if (rc == LR_ERROR || rc == LR_DECLINED) {
+        return rc;
+    }
+
+    return lr_ship_read(s, err, size);
+}
+
+
+lr_ship_step_e
+lr_ship_next(const lr_ship_t *s)
+{
+    int     ended;
+    size_t  unlisted;
+
+    ended = s->rec.state == LR_RECORDING_ENDED;
+    unlisted = s->part ? s->part->nfragments - s->listed : 0;
+
+    /* a full part has to be in the bucket before the next one is begun */
+
+    if (unlisted && s->part->nfragments == LR_MANIFEST_FRAGMENTS) {
+        return LR_SHIP_MANIFEST;
+    }
+
+    if (unlisted >= LR_SHIP_UNLISTED) {
+        return LR_SHIP_MANIFEST;
+    }
+
+    if (lr_ship_cycle_done(s)) {
+        return unlisted ? LR_SHIP_MANIFEST : LR_SHIP_INDEX;
+    }
+
+    if (s->next < s->n) {
+        return LR_SHIP_FRAGMENT;
+    }
+
+    if (s->part == NULL) {
+        return ended ? LR_SHIP_DONE : LR_SHIP_WAIT;
+    }
+
+    if (ended && !s->closed) {
+        return LR_SHIP_MANIFEST;
+    }
+
+    if (s->rec.state != LR_RECORDING_LIVE && (unlisted || s->dirty)) {
+        return LR_SHIP_MANIFEST;
+    }
+
+    if (!ended) {
+        return LR_SHIP_WAIT;
+    }
+
+    if (!s->day && s->settings.index_path[0]) {
+        return LR_SHIP_DAY;
+    }
+
+    return LR_SHIP_DONE;
+}
+
+
+/* whether all of the first cycle without an index has been shipped */
+
+static int
+lr_ship_cycle_done(const lr_ship_t *s)
+{
+    size_t  i;
+
+    if (s->rec.state != LR_RECORDING_ENDED && s->rec.cycle <= s->cycle) {
+        return 0;
+    }
+
+    if (s->rec.state == LR_RECORDING_ENDED && s->cycle > s->rec.cycle) {
+        return 0;
+    }
+
+    if (s->rec.has_open && s->rec.open.cycle <= s->cycle) {
+        return 0;
+    }
+
+    for (i = s->next; i < s->n; i++) {
+        if (s->fragments[i].f.cycle <= s->cycle) {
+            return 0;
+        }
+    }
+
+    return s->rec.fragments != 0;
+}
+
+
+int
+lr_ship_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
+    lr_buf_t *key, lr_buf_t *text)
+{
+    int       rc;
+    lr_buf_t  first;
+
+    if (step == LR_SHIP_MANIFEST) {
+        s->part->closed = s->rec.state == LR_RECORDING_ENDED
+                          && s->next == s->n;
+
+        if (lr_ship_add_spans(s) != LR_OK
+            || lr_manifest_key(NULL, s->settings.app, s->settings.stream,
+                               s->part->fragments[0].wall, s->rec.id,
+                               s->part->part, key)
+               != LR_OK)
+        {
+            return LR_ERROR;
+        }
+
+        return lr_manifest_write(s->part, text);
+    }
+
+    memset(&first, 0, sizeof(lr_buf_t));
+
+    rc = lr_ship_name(s, step, &first);
+
+    if (rc == LR_OK) {
+        if (other) {
+            rc = lr_name_alternative((char *) first.data, other, key);
+
+        } else {
+            lr_buf_append(key, first.data, first.len + 1);
+            rc = key->failed ? LR_ERROR : LR_OK;
+        }
+    }
+
+    lr_buf_free(&first);
+
+    if (rc == LR_OK && step == LR_SHIP_INDEX) {
+        rc = lr_ship_index(s, (char *) key->data, text);
+    }
+
+    return rc;
+}
+
+
+/* the spans that begin in the part, drawn anew each time */
+
+static int
+lr_ship_add_spans(lr_ship_t *s)
+{
+    size_t                   i, n;
+    int64_t                  from, to;
+    lr_manifest_fragment_t  *last;
+
+    n = s->part->nfragments;
+    last = &s->part->fragments[n - 1];
+
+    from = s->part->part == 0 ? 0 : s->part->fragments[0].media;
+    to = n == LR_MANIFEST_FRAGMENTS ? last->media + last->duration
+                                    : INT64_MAX;
+
+    s->part->nspans = 0;
+
+    for (i = 0; i < s->nspans; i++) {
+        if (s->spans[i].media >= from && s->spans[i].media < to
+            && lr_manifest_add_span(s->part, s->spans[i].wall,
+                                    s->spans[i].media)
+               == LR_ERROR)
+        {
+            return LR_ERROR;
+        }
+    }
+
+    return LR_OK;
+}
+
+
+static int
+lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key)
+{
+    int64_t         duration;
+    lr_fragment_t  *f;
+    lr_name_vars_t  vars;
+
+    memset(&vars, 0, sizeof(lr_name_vars_t));
+
+    vars.app = s->settings.app;
+    vars.stream = s->settings.stream;
+    vars.recorded = s->started;
+
+    if (step == LR_SHIP_FRAGMENT) {
+        f = &s->fragments[s->next].f;
+
+        vars.start = f->wall;
+        vars.end = f->wall + f->duration;
+        vars.sequence = f->number - 1;
+
+        return lr_name_expand(s->settings.fragment_path, &vars, &s->zone,
+                              ".ts", key);
+    }
+
+    lr_ship_cycle_range(s, &vars.start, &vars.end, &duration);
+
+    if (vars.start == -1) {
+        return LR_DECLINED;
+    }
+
+    vars.sequence = s->cycle;
+
+    return lr_name_expand(s->settings.path, &vars, &s->zone, ".m3u8", key);
+}
+
+
+/* of what was shipped of the first cycle without an index; start -1: none */
+
+static void
+lr_ship_cycle_range(const lr_ship_t *s, int64_t *start, int64_t *end,
+    int64_t *duration)
+{
+    size_t               i;
+    lr_ship_fragment_t  *sf;
+
+    *start = -1;
+    *end = -1;
+    *duration = 0;
+
+    for (i = 0; i < s->next; i++) {
+        sf = &s->fragments[i];
+
+        if (sf->f.cycle != s->cycle || sf->key == NULL) {
+            continue;
+        }
+
+        if (*start == -1) {
+            *start = sf->f.wall;
+        }
+
+        *end = sf->f.wall + sf->f.duration;
+        *duration += sf->f.duration;
+    }
+}
+
+
+static int
+lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text)
+{
+    int                  rc, gap;
+    size_t               i, n;
+    lr_buf_t            *uris;
+    lr_segment_t        *segs;
+    lr_ship_fragment_t  *sf;
+
+    segs = calloc(s->next + 1, sizeof(lr_segment_t));
+    uris = calloc(s->next + 1, sizeof(lr_buf_t));
+
+    rc = LR_ERROR;
+    gap = 0;
+    n = 0;
+
+    for (i = 0; segs && uris && i < s->next; i++) {
+        sf = &s->fragments[i];
+
+        if (sf->f.cycle != s->cycle) {
+            continue;
+        }
+
+        gap |= sf->f.discontinuity;
+
+        if (sf->key == NULL) {
+            gap = 1;
+            continue;
+        }
+
+        lr_url_relative(&uris[n], key, sf->key);
+
+        if (uris[n].failed) {
+            goto done;
+        }
+
+        segs[n].uri = (char *) uris[n].data;
+        segs[n].duration = sf->f.duration;
+        segs[n].wall = sf->f.wall;
+        segs[n].discontinuity = gap;
+        segs[n].independent = sf->f.independent;
+
+        gap = 0;
+        n++;
+    }
+
+    if (segs && uris) {
+        rc = lr_m3u8_write(segs, n, &s->zone, text);
+    }
+
+done:
+
+    for (i = 0; uris && i <= n && i < s->next + 1; i++) {
+        lr_buf_free(&uris[i]);
+    }
+
+    free(uris);
+    free(segs);
+
+    return rc;
+}
+
+
+int
+lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step, const char *key,
+    uint64_t bytes, const lr_ts_t *ts)
+{
+    int                  rc;
+    uint32_t             number;
+    json_t              *o, *track;
+
+    switch (step) {
+
+    case LR_SHIP_FRAGMENT:
+
+        number = s->fragments[s->next].f.number;
+
+        o = json_pack("{s:I, s:s, s:I}", "file", (json_int_t) number,
+                      "key", key, "bytes", (json_int_t) bytes);
+
+        track = lr_ship_video(ts);
+
+        if (track) {
+            json_object_set_new(o, "video", track);
+        }
+
+        track = lr_ship_audio(ts);
+
+        if (track) {
+            json_object_set_new(o, "audio", track);
+        }
+
+        rc = lr_ship_journal(s, "fragment", o);
+
+        if (rc == LR_OK) {
+            lr_fragment_remove(s->dir, number);
+        }
+
+        return rc;
+
+    case LR_SHIP_MANIFEST:
+        return lr_ship_journal(s, "manifest",
+                               json_pack("{s:I, s:I, s:b}",
+                                         "part", (json_int_t) s->part->part,
+                                         "fragments",
+                                         (json_int_t) s->part->nfragments,
+                                         "closed", (int) s->part->closed));
+
+    case LR_SHIP_INDEX:
+        return lr_ship_journal(s, "index",
+                               json_pack("{s:I, s:s, s:I}",
+                                         "cycle", (json_int_t) s->cycle,
+                                         "key", key,
+                                         "bytes", (json_int_t) bytes));
+
+    case LR_SHIP_DAY:
+        return lr_ship_journal(s, "day", json_pack("{s:s}", "key", key));
+
+    default:
+        return LR_OK;
+    }
+}
+
+
+int
+lr_ship_skip(lr_ship_t *s, const char *why)
+{
+    int       rc;
+    uint32_t  number;
+
+    number = s->fragments[s->next].f.number;
+
+    rc = lr_ship_journal(s, "skip",
+                         json_pack("{s:I, s:s}", "file",
+                                   (json_int_t) number, "why", why));
+
+    if (rc == LR_OK) {
+        lr_fragment_remove(s->dir, number);
+    }
+
+    return rc;
+}
+
+
+/* what is journalled and what is held in memory come from one place */
+
+static int
+lr_ship_journal(lr_ship_t *s, const char *event, json_t *o)
+{
+    int  rc;
+
+    if (o == NULL) {
+        errno = ENOMEM;
+        return LR_ERROR;
+    }
+
+    rc = lr_journal_write(s->fd, event, json_incref(o));
+
+    if (rc == LR_OK && lr_ship_event(s, event, o) != LR_OK) {
+        errno = ENOMEM;
+        rc = LR_ERROR;
+    }
+
+    json_decref(o);
+
+    return rc;
+}
+
+
+static json_t *
+lr_ship_video(const lr_ts_t *ts)
+{
+    if (ts == NULL || ts->video.type == 0
+        || ts->vconf.codec == LR_CODEC_NONE)
+    {
+        return NULL;
+    }
+
+    return json_pack("{s:s, s:I, s:I}",
+                     "codec", ts->vconf.codec == LR_CODEC_HEVC ? "hevc"
+                                                               : "avc",
+                     "width", (json_int_t) ts->vconf.width,
+                     "height", (json_int_t) ts->vconf.height);
+}
+
+
+static json_t *
+lr_ship_audio(const lr_ts_t *ts)
+{
+    const lr_audio_t  *a;
+
+    if (ts == NULL || ts->audio.type == 0) {
+        return NULL;
+    }
+
+    a = ts->aconf.codec != LR_CODEC_NONE ? &ts->aconf : &ts->mp3;
+
+    if (a->codec == LR_CODEC_NONE) {
+        return NULL;
+    }
+
+    return json_pack("{s:s, s:I, s:I}",
+                     "codec", a->codec == LR_CODEC_AAC ? "aac" : "mp3",
+                     "rate", (json_int_t) (a->out_rate ? a->out_rate
+                                                       : a->rate),
+                     "channels", (json_int_t) a->channels);
+}
+
+
+int
+lr_ship_remove(lr_ship_t *s)
+{
+    int   fd, rc, i;
+    char  path[LR_PATH_MAX + 16], to[LR_PATH_MAX + 128], *slash;
+
+    snprintf(path, sizeof(path), "%s/record.log", s->dir);
+
+    fd = lr_journal_open(path, 0);
+
+    if (fd == -1) {
+        return LR_AGAIN;
+    }
+
+    /* out of the tree in one step, and then piece by piece */
+
+    snprintf(path, sizeof(path), "%s", s->dir);
+
+    for (i = 0; i < 3; i++) {
+        slash = strrchr(path, '/');
+        *slash = '\0';
+    }
+
+    snprintf(to, sizeof(to), "%s/" LR_TMP_DIR "/%s", path, s->rec.id);
+
+    rc = rename(s->dir, to);
+
+    close(fd);
+
+    if (rc == -1) {
+        return LR_AGAIN;
+    }
+
+    lr_spool_sweep(to);
+
+    /* the stream's and the app's directories, if they are empty */
+
+    snprintf(path, sizeof(path), "%s", s->dir);
+
+    for (i = 0; i < 2; i++) {
+        slash = strrchr(path, '/');
+        *slash = '\0';
+
+        if (rmdir(path) == -1) {
+            break;
+        }
+    }
+
+    lr_ship_close(s);
+
+    return LR_OK;
+}
+
+
+void
+lr_ship_close(lr_ship_t *s)
+{
+    size_t  i;
+
+    for (i = 0; i < s->n; i++) {
+        free(s->fragments[i].key);
+    }
+
+    free(s->fragments);
+    s->fragments = NULL;
+    s->n = 0;
+
+    free(s->spans);
+    s->spans = NULL;
+    s->nspans = 0;
+
+    lr_manifest_free(s->part);
+    s->part = NULL;
+
+    lr_settings_free(&s->settings);
+
+    if (s->fd != -1) {
+        close(s->fd);
+        s->fd = -1;
+    }
+}

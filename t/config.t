@@ -1,0 +1,247 @@
+#!/usr/bin/perl
+
+# Copyright (C) the ngx_live_record authors
+
+# nginx -t takes good settings and says what is wrong with bad ones.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Test::More;
+use FindBin;
+
+use lib "$FindBin::Bin/lib";
+use LiveRecord;
+
+###############################################################################
+
+my $t = LiveRecord->new();
+
+my $spool = 'live_record_spool %%TESTDIR%%/spool;';
+my $bucket = 'live_record_bucket local { type dir; '
+    . 'root %%TESTDIR%%/bucket; }';
+my $oss = 'type oss; endpoint https://oss-cn-hangzhou.aliyuncs.com; '
+    . 'region cn-hangzhou; bucket my-recordings;';
+
+$ENV{OSS_ACCESS_KEY_ID} = 'ID';
+$ENV{OSS_ACCESS_KEY_SECRET} = 'SECRET';
+delete @ENV{qw/ ALIBABA_CLOUD_ACCESS_KEY_ID
+    ALIBABA_CLOUD_ACCESS_KEY_SECRET /};
+
+# good: in rtmp, in server, in application
+
+good('the least', $spool . $bucket, '', 'live_record * { bucket local; }');
+
+good('in server', $spool . $bucket,
+    'live_record app stream { bucket local; }
+     live_record app * { bucket local; }
+     live_record * stream { bucket local; }
+     live_record * * { bucket local; }');
+
+good('everything in a template', $spool . $bucket,
+    'live_record_domain live.example.com;
+     live_record app stream {
+         bucket local;
+         format m3u8;
+         cycle 60m;
+         fragment 10s;
+         grace 180s;
+         path record/{AppName}/{StreamName}/{EscapedStartTime}'
+    . '_{EscapedEndTime};
+         fragment_path record/{AppName}/{StreamName}/{UnixTimestamp}'
+    . '_{Sequence};
+         index_path {AppName}/{StreamName}/{Date}.m3u8;
+     }');
+
+for (
+    'cycle 15m;', 'cycle 6h;', 'fragment 5s;', 'fragment 30s;',
+    'grace 1s;', 'grace 6h;', 'index_path off;', 'format m3u8;',
+    'path {StreamName}/{Sequence}_{UnixTimestamp};',
+) {
+    good($_, $spool . $bucket, "live_record * * { bucket local; $_ }");
+}
+
+good("timezone $_", "$spool $bucket live_record_timezone $_;")
+    for qw/ utc local +08:00 -03:30 /;
+
+good('size of the spool',
+    "live_record_spool %%TESTDIR%%/spool max_size=50g; $bucket");
+
+good("oss: $_", "$spool live_record_bucket b { $oss $_ }")
+    for 'credentials env;', 'credentials key ID SECRET;',
+    'credentials key ID SECRET TOKEN;',
+    'credentials env; signature v1;', 'credentials env; signature v4;';
+
+good('no recording at all', '');
+
+# bad: the message names the directive and the value
+
+bad('no name of a bucket', 'live_record_bucket',
+    "$spool live_record_bucket { type dir; root %%TESTDIR%%/b; }");
+bad('a bucket twice', 'local', "$spool $bucket $bucket");
+bad('no type', 'type',
+    "$spool live_record_bucket b { root %%TESTDIR%%/b; }");
+bad('unknown type', 'ftp', "$spool live_record_bucket b { type ftp; }");
+bad('no root', 'root', "$spool live_record_bucket b { type dir; }");
+bad('unknown in a bucket', 'colour',
+    "$spool live_record_bucket b { type dir; root %%TESTDIR%%/b;
+        colour red; }");
+bad('oss without endpoint', 'endpoint',
+    "$spool live_record_bucket b { type oss; bucket x; region y;
+        credentials env; }");
+bad('oss without bucket', 'bucket',
+    "$spool live_record_bucket b { type oss; credentials env;
+        endpoint https://oss-cn-hangzhou.aliyuncs.com; }");
+bad('endpoint without a scheme', 'ftp://x',
+    "$spool live_record_bucket b { type oss; endpoint ftp://x; bucket b;
+        region y; credentials env; }");
+bad('signature', 'v9',
+    "$spool live_record_bucket b { $oss credentials env; signature v9; }");
+bad('credentials', 'sealed',
+    "$spool live_record_bucket b { $oss credentials sealed; }");
+
+{
+    local $ENV{OSS_ACCESS_KEY_SECRET};
+    delete $ENV{OSS_ACCESS_KEY_SECRET};
+
+    bad('nothing in the environment', 'OSS_ACCESS_KEY_SECRET',
+        "$spool live_record_bucket b { $oss credentials env; }");
+}
+
+bad('credentials without a secret', 'credentials',
+    "$spool live_record_bucket b { $oss credentials key ONLYTHEID; }");
+
+my $out = bad('too many credentials', 'credentials',
+    "$spool live_record_bucket b { $oss
+        credentials key ID TOPSECRET TOKEN MORE; }");
+unlike($out, qr/TOPSECRET|TOKEN/, 'no secret in the message');
+
+bad('spool twice', 'live_record_spool', "$spool $spool $bucket");
+bad("max_size=$_", $_,
+    "live_record_spool %%TESTDIR%%/spool max_size=$_; $bucket")
+    for qw/ abc 0 -1 /;
+bad('unknown parameter of the spool', 'size=1g',
+    "live_record_spool %%TESTDIR%%/spool size=1g; $bucket");
+
+bad("timezone $_", $_, "$spool $bucket live_record_timezone $_;")
+    for 'nowhere', '+25:00', '+08:61', '8';
+
+bad('a template without a spool', 'live_record_spool', $bucket,
+    'live_record * * { bucket local; }');
+bad('unknown bucket', 'nobody', $spool . $bucket,
+    'live_record * * { bucket nobody; }');
+bad('no bucket', 'bucket', $spool . $bucket, 'live_record * * { }');
+bad('the same template twice', 'live_record', $spool . $bucket,
+    'live_record a b { bucket local; } live_record a b { bucket local; }');
+bad('one name in server', 'live_record', $spool . $bucket,
+    'live_record a { bucket local; }');
+bad('two names in application', 'live_record', $spool . $bucket, '',
+    'live_record a b { bucket local; }');
+bad("the name $_", $_, $spool . $bucket, "live_record a $_ { bucket local; }")
+    for 'a.b', 'a*', 'a/b', 'n' x 256;
+
+# each with the directive that it begins with
+
+for (
+    [ 'cycle 14m;', '14m' ], [ 'cycle 7h;', '7h' ], [ 'cycle x;', 'x' ],
+    [ 'fragment 4s;', '4s' ], [ 'fragment 31s;', '31s' ],
+    [ 'grace 0;', '0' ], [ 'grace 7h;', '7h' ], [ 'grace -1s;', '-1s' ],
+    [ 'format avi;', 'avi' ], [ 'format m3u8 m3u8;', 'm3u8' ],
+    [ 'path {AppName}/{StreamName};', '{AppName}/{StreamName}' ],
+    [ 'path {Nothing}_{EscapedStartTime};', '{Nothing}' ],
+    [ 'path {EscapedStartTime;', '{EscapedStartTime' ],
+    [ 'path ../{EscapedStartTime};', '..' ],
+    [ 'path a//{EscapedStartTime};', '//' ],
+    [ 'path /{EscapedStartTime};', '/{EscapedStartTime}' ],
+    [ 'path ' . 'a' x 256 . '{EscapedStartTime};', 'aaaa' ],
+    [ 'fragment_path {UnixTimestamp};', '{Sequence}' ],
+    [ 'fragment_path {Sequence};', '{UnixTimestamp}' ],
+    [ 'index_path {Hour}.m3u8;', '{Hour}' ],
+    [ 'bucket local other;', 'bucket' ],
+    [ 'colour red;', 'colour' ],
+) {
+    my ($setting, $part) = @$_;
+    my ($directive) = $setting =~ /^(\w+)/;
+
+    my $said = bad(substr($setting, 0, 60), $part, $spool . $bucket,
+        "live_record * * { bucket local; $setting }");
+
+    like($said, qr/\b$directive\b/, "... and names $directive");
+}
+
+# refused until they are written to the bucket
+
+bad("format $_", $_, $spool . $bucket,
+    "live_record * * { bucket local; format m3u8 $_; }") for qw/ mp4 flv /;
+
+# a place that cannot be used
+
+write_file($t->dir() . '/file', '');
+
+bad('a spool that is a file', 'file',
+    "live_record_spool %%TESTDIR%%/file; $bucket", '',
+    'live_record * { bucket local; }');
+bad('a bucket that is a file', 'file',
+    "$spool live_record_bucket local { type dir; root %%TESTDIR%%/file; }",
+    '', 'live_record * { bucket local; }');
+
+$t->done();
+
+###############################################################################
+
+sub conf {
+    my ($rtmp, $server, $app) = map { defined $_ ? $_ : '' } @_;
+
+    # {AppName} and the like would begin a block
+    s/((?:index_|fragment_)?path) ([^\s";]*\{[^\s";]*);/$1 "$2";/g
+        for $rtmp, $server, $app;
+
+    return <<"EOF_CONF";
+%%GLOBALS%%
+
+events {
+}
+
+rtmp {
+    $rtmp
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        $server
+
+        application live {
+            live on;
+            $app
+        }
+    }
+}
+EOF_CONF
+}
+
+sub good {
+    my ($name, @conf) = @_;
+    my ($ok, $out) = $t->test_conf(conf(@conf));
+
+    ok($ok, "good: $name") or diag($out);
+}
+
+sub bad {
+    my ($name, $part, @conf) = @_;
+    my ($ok, $out) = $t->test_conf(conf(@conf));
+
+    ok(!$ok, "bad: $name");
+
+    my ($message) = $out =~ /(\[emerg\][^\n]*)/;
+    $message = '' unless defined $message;
+
+    # the file's own name says nothing
+    $message =~ s/ in \S+:\d+$//;
+
+    like($message, qr/\Q$part\E/, '... and says why');
+
+    return $out;
+}
+
+###############################################################################

@@ -1,0 +1,75 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * The first byte chooses what the rest is read as.
+ */
+
+
+#include <stdlib.h>
+#include "lr_xml.h"
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char            *s;
+    size_t           i;
+    const char      *p;
+    lr_xml_list_t    l;
+    lr_xml_error_t   e;
+
+    if (size == 0) {
+        return 0;
+    }
+
+    p = (const char *) data + 1;
+    size--;
+
+    switch (data[0] % 4) {
+
+    case 0:
+        if ((lr_xml_error(&e, p, size) == LR_OK) != (e.code[0] != '\0')) {
+            abort();
+        }
+
+        break;
+
+    case 1:
+        if (lr_xml_list(&l, p, size) == LR_OK) {
+
+            if (l.truncated && l.next == NULL) {
+                abort();
+            }
+
+            for (i = 0; i < l.n; i++) {
+                if (l.objects[i].key == NULL || l.objects[i].key[0] == '\0') {
+                    abort();
+                }
+            }
+        }
+
+        lr_xml_list_free(&l);
+        break;
+
+    case 2:
+        if ((lr_xml_initiate(&s, p, size) == LR_OK) != (s != NULL)) {
+            abort();
+        }
+
+        free(s);
+        break;
+
+    default:
+        if ((lr_xml_complete(&s, p, size) == LR_OK) != (s != NULL)) {
+            abort();
+        }
+
+        free(s);
+    }
+
+    return 0;
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/perl
+
+# Copyright (C) the ngx_live_record authors
+
+# A real player goes through a recording with a gap in it.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Test::More;
+use FindBin;
+
+use lib "$FindBin::Bin/lib";
+use LiveRecord;
+
+###############################################################################
+
+my $t = LiveRecord->new();
+
+$t->write_conf(<<'EOF_CONF');
+%%GLOBALS%%
+
+events {
+    worker_connections 64;
+}
+
+rtmp {
+    live_record_spool %%TESTDIR%%/spool;
+    live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+
+        application live {
+            live on;
+
+            live_record * {
+                bucket local;
+                fragment 5s;
+                grace 3s;
+            }
+        }
+    }
+}
+EOF_CONF
+
+my $file = media('short');
+
+$t->start();
+
+is($t->publish($file, seconds => 16, speed => 10), 0, 'before the gap');
+sleep 1;
+is($t->publish($file, start => 16000, speed => 10), 0, 'after the gap');
+
+my @cycles = $t->wait_recorded(1);
+
+# another recording of the same day
+
+is($t->publish($file, seconds => 10, speed => 10), 0, 'once more');
+
+$t->wait_recorded(2);
+
+my ($day) = $t->days();
+
+is((grep { $_->{discontinuity} } @{parse_m3u8($day)->{segments}}), 2,
+    'two discontinuities');
+
+plays($day, 30 + 10, 1000, 2);
+plays($cycles[0], 30, 750, 1);
+
+$t->done();
+
+###############################################################################
+
+sub plays {
+    my ($list, $seconds, $frames, $discontinuities) = @_;
+    my $name = substr $list, 1 + length $t->bucket();
+
+    my $p = $t->run('node', "$FindBin::Bin/lib/play.mjs", $t->bucket(),
+        $name, '--rate', 8, '--timeout', 60);
+
+    is($p->wait(90), 0, "$name: played");
+
+    my $r = decode_json($p->out() || '{}');
+
+    ok($r->{ended}, "$name: to its end");
+    is(join('; ', @{$r->{errors} || [ 'no answer' ]}), '',
+        "$name: no errors");
+    is($r->{totalVideoFrames}, $frames, "$name: frames");
+    is($r->{discontinuities}, $discontinuities, "$name: discontinuities");
+    cmp_ok(abs(($r->{duration} || 0) - $seconds), '<', 1,
+        "$name: duration");
+
+    diag($p->err()) unless $r->{ended};
+}
+
+###############################################################################

@@ -1,0 +1,119 @@
+#!/usr/bin/perl
+
+# Copyright (C) the ngx_live_record authors
+
+# kill -9 of all workers, six times while a stream is published.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Test::More;
+use FindBin;
+
+use lib "$FindBin::Bin/lib";
+use LiveRecord;
+
+###############################################################################
+
+my $t = LiveRecord->new();
+
+$t->write_conf(<<'EOF_CONF');
+%%GLOBALS%%
+
+worker_processes 4;
+
+events {
+    worker_connections 64;
+}
+
+rtmp {
+    live_record_spool %%TESTDIR%%/spool;
+    live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+
+        application live {
+            live on;
+
+            live_record * {
+                bucket local;
+                fragment 5s;
+                grace 4s;
+            }
+        }
+    }
+}
+EOF_CONF
+
+my $file = media('short');
+my @video = frames($file, 'v');
+my @audio = packets($file, 'a');
+
+$t->start();
+
+# in real time: a part of four seconds, killed when most of it is sent
+
+for my $i (0 .. 5) {
+    my $p = $t->start_publish($file, start => 4000 * $i, seconds => 4,
+        speed => 1, end => 'hold');
+
+    $p->wait_media(3400);
+
+    is($t->kill_workers() >= 4, 1, "kill $i");
+    is($p->wait(), 4, 'the publisher lost its connection');
+}
+
+is($t->publish($file, start => 24000, speed => 1), 0, 'the rest');
+
+my @cycles = $t->wait_recorded(1);
+my ($day) = $t->days();
+
+is(scalar @cycles, 1, 'one recording');
+
+for my $list (@cycles, $day) {
+    playlist_ok($list);
+
+    my @segments = @{parse_m3u8($list)->{segments}};
+    is((grep { $_->{discontinuity} } @segments), 6, 'discontinuities');
+
+    # 0.6 s that were not sent when it was killed, and a second that was
+    # still in memory
+
+    my $lost_v = is_subsequence([ frames([ segments_of($list) ], 'v') ],
+        \@video, 'video', runs => 6, missing => 6 * 50);
+    my $lost_a = is_subsequence([ packets([ segments_of($list) ], 'a') ],
+        \@audio, 'audio packets', runs => 6, missing => 6 * 86);
+
+    my ($most) = sort { $b <=> $a } map { $_->[1] } @{$lost_v->{runs}};
+    cmp_ok($most || 0, '<=', 50, 'frames lost by one kill');
+
+    diag(sprintf 'lost by six kills: %.1f s of video, %.1f s of audio',
+        $lost_v->{missing} / 25, $lost_a->{missing} * 1024 / 44100)
+        if $ENV{TEST_VERBOSE};
+}
+
+# all of nginx, in mid-stream; a new start takes up what is in the spool
+
+my $p = $t->start_publish($file, name => 'start', seconds => 10,
+    speed => 5, end => 'hold');
+$p->wait_event('holding');
+sleep 2;
+
+$t->kill_all();
+is($p->wait(), 4, 'the publisher lost nginx');
+
+$t->start();
+
+my @start = $t->wait_recorded(1, name => 'start');
+
+is(scalar @start, 1, 'the recording is finished by the next start');
+playlist_ok($start[0]);
+same_frames([ frames($start[0], 'v') ], [ @video[0 .. 249] ],
+    'all of it was on disk after two seconds');
+
+$t->done();
+
+###############################################################################

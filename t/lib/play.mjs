@@ -1,0 +1,243 @@
+// Copyright (C) the ngx_live_record authors
+//
+// Plays a recording to its end in a real browser, Debian's chromium, and
+// tells what it saw as one JSON object.
+//
+//     node t/lib/play.mjs DIRECTORY PLAYLIST [--rate N] [--timeout SECONDS]
+//     node t/lib/play.mjs DIRECTORY FILE --mp4
+//
+// DIRECTORY is served over http, PLAYLIST and FILE are names in it.
+// Exit status: 0 played to the end, 1 not, 2 bad arguments.
+
+import fs from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+
+
+const require = createRequire(import.meta.url);
+
+const types = {
+    '.m3u8': 'application/vnd.apple.mpegurl',
+    '.ts': 'video/mp2t',
+    '.mp4': 'video/mp4',
+    '.flv': 'video/x-flv',
+    '.js': 'text/javascript',
+    '.html': 'text/html; charset=utf-8',
+};
+
+const flags = [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+];
+
+const page = `<!DOCTYPE html>
+<html><body><video id="v" muted playsinline width="320"></video>
+<script src="/.player/hls.js"></script></body></html>`;
+
+
+function serve(root) {
+    const server = http.createServer((req, res) => {
+        const name = decodeURIComponent(new URL(req.url, 'http://x').pathname);
+
+        if (name === '/.player/') {
+            res.writeHead(200, { 'Content-Type': types['.html'] });
+            res.end(page);
+            return;
+        }
+
+        const file = name === '/.player/hls.js'
+            ? require.resolve('hls.js/dist/hls.js')
+            : path.join(root, path.normalize(name));
+
+        send(req, res, file);
+    });
+
+    return new Promise((resolve) => {
+        server.listen(0, '127.0.0.1', () => resolve(server));
+    });
+}
+
+
+// a range is what a video element asks of an mp4
+
+function send(req, res, file) {
+    let size;
+
+    try {
+        const stat = fs.statSync(file);
+
+        if (!stat.isFile()) {
+            throw new Error('not a file');
+        }
+
+        size = stat.size;
+
+    } catch {
+        res.writeHead(404);
+        res.end();
+        return;
+    }
+
+    const headers = {
+        'Content-Type': types[path.extname(file)]
+            || 'application/octet-stream',
+        'Accept-Ranges': 'bytes',
+        'Cache-Control': 'no-store',
+    };
+
+    let [start, end, code] = [0, size - 1, 200];
+    const range = /^bytes=(\d+)-(\d*)$/.exec(req.headers.range || '');
+
+    if (range) {
+        start = Number(range[1]);
+        end = range[2] === '' ? end : Math.min(Number(range[2]), end);
+        code = 206;
+        headers['Content-Range'] = `bytes ${start}-${end}/${size}`;
+
+        if (start > end) {
+            res.writeHead(416, { 'Content-Range': `bytes */${size}` });
+            res.end();
+            return;
+        }
+    }
+
+    headers['Content-Length'] = end - start + 1;
+    res.writeHead(code, headers);
+
+    const stream = fs.createReadStream(file, { start, end });
+
+    stream.on('error', () => res.destroy());
+    stream.pipe(res);
+}
+
+
+// runs in the page
+
+function play({ url, rate, seconds, mp4 }) {
+    const video = document.getElementById('v');
+    const errors = [];
+    const discontinuities = new Set();
+    let fragments = 0;
+
+    return new Promise((resolve) => {
+        const started = performance.now();
+
+        function done(ended) {
+            const q = video.getVideoPlaybackQuality();
+
+            resolve({
+                ended,
+                duration: video.duration,
+                currentTime: video.currentTime,
+                totalVideoFrames: q.totalVideoFrames,
+                droppedVideoFrames: q.droppedVideoFrames,
+                width: video.videoWidth,
+                height: video.videoHeight,
+                fragments,
+                discontinuities: Math.max(0, discontinuities.size - 1),
+                seconds: (performance.now() - started) / 1000,
+                errors,
+            });
+        }
+
+        const timer = setTimeout(() => done(false), seconds * 1000);
+
+        video.addEventListener('ended', () => {
+            clearTimeout(timer);
+            done(true);
+        });
+
+        video.addEventListener('error', () => {
+            errors.push(`video: ${video.error && video.error.message}`);
+        });
+
+        const start = () => {
+            video.defaultPlaybackRate = rate;
+            video.playbackRate = rate;
+            video.play().catch((e) => errors.push(`play: ${e.message}`));
+        };
+
+        if (mp4) {
+            video.src = url;
+            start();
+            return;
+        }
+
+        const hls = new Hls({ maxBufferLength: 60, startPosition: 0 });
+
+        hls.on(Hls.Events.ERROR, (event, data) => {
+            errors.push(`hls: ${data.type} ${data.details}`
+                + `${data.fatal ? ' fatal' : ''}`
+                + `${data.error ? ': ' + data.error.message : ''}`);
+
+            if (data.fatal) {
+                clearTimeout(timer);
+                done(false);
+            }
+        });
+
+        hls.on(Hls.Events.FRAG_CHANGED, (event, data) => {
+            fragments++;
+            discontinuities.add(data.frag.cc);
+        });
+
+        hls.on(Hls.Events.MANIFEST_PARSED, start);
+        hls.loadSource(url);
+        hls.attachMedia(video);
+    });
+}
+
+
+const { values: opt, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+        mp4: { type: 'boolean', default: false },
+        rate: { type: 'string', default: '8' },
+        timeout: { type: 'string', default: '60' },
+    },
+});
+
+if (positionals.length !== 2) {
+    console.error('usage: play.mjs DIRECTORY FILE [--mp4] [--rate N]'
+        + ' [--timeout SECONDS]');
+    process.exit(2);
+}
+
+const server = await serve(path.resolve(positionals[0]));
+const base = `http://127.0.0.1:${server.address().port}`;
+
+const browser = await chromium.launch({
+    executablePath: process.env.LR_CHROMIUM || '/usr/bin/chromium',
+    headless: true,
+    args: flags,
+});
+
+let result;
+
+try {
+    const tab = await browser.newPage();
+
+    await tab.goto(`${base}/.player/`);
+
+    result = await tab.evaluate(play, {
+        url: base + '/'
+            + positionals[1].split('/').map(encodeURIComponent).join('/'),
+        rate: Number(opt.rate),
+        seconds: Number(opt.timeout),
+        mp4: opt.mp4,
+    });
+
+} catch (e) {
+    result = { ended: false, errors: [String(e)] };
+
+} finally {
+    await browser.close();
+    server.close();
+}
+
+console.log(JSON.stringify(result));
+process.exit(result.ended ? 0 : 1);

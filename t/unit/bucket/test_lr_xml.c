@@ -1,0 +1,293 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ */
+
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "../../../bucket/lr_xml.c"
+
+
+#define HEAD  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+
+
+static int
+error(lr_xml_error_t *e, const char *s)
+{
+    return lr_xml_error(e, s, strlen(s));
+}
+
+
+static void
+test_error(void **state)
+{
+    lr_xml_error_t  e;
+
+    (void) state;
+
+    assert_int_equal(error(&e, HEAD
+        "<Error>\n  <Code>SignatureDoesNotMatch</Code>\n"
+        "  <Message>The request &lt;signature&gt;\nwe \xc3\xa4</Message>\n"
+        "  <RequestId>5D0</RequestId><HostId>h</HostId>\n"
+        "  <StringToSign>PUT\n\n</StringToSign><EC>0002-00000040</EC>\n"
+        "</Error>"), LR_OK);
+    assert_string_equal(e.code, "SignatureDoesNotMatch");
+    assert_string_equal(e.message, "The request <signature>?we ??");
+    assert_string_equal(e.request_id, "5D0");
+    assert_string_equal(e.ec, "0002-00000040");
+
+    /* wrapped, with a namespace, cut off, without all but the code */
+
+    assert_int_equal(error(&e, "<r xmlns:o='u'><o:Error><o:Code>A</o:Code>"
+                           "</o:Error></r>"), LR_OK);
+    assert_string_equal(e.code, "A");
+    assert_int_equal(error(&e, "<Error><Code>B</Code><Message>C"), LR_OK);
+    assert_string_equal(e.code, "B");
+    assert_string_equal(e.message, "");
+
+    assert_int_equal(error(&e, ""), LR_DECLINED);
+    assert_int_equal(error(&e, "oops"), LR_DECLINED);
+    assert_int_equal(error(&e, "<html><body>502</body></html>"), LR_DECLINED);
+    assert_int_equal(error(&e, "<Error><Cod"), LR_DECLINED);
+    assert_int_equal(error(&e, "<Error/>"), LR_DECLINED);
+    assert_int_equal(error(&e, "<Error><Code></Code></Error>"), LR_DECLINED);
+    assert_int_equal(error(&e, "<Error><x><Code>A</Code></x></Error>"),
+                     LR_DECLINED);
+    assert_int_equal(error(&e, "<Foo><Code>A</Code></Foo>"), LR_DECLINED);
+}
+
+
+static void
+test_hostile(void **state)
+{
+    char            *p;
+    size_t           i;
+    lr_buf_t         b = { 0 };
+    lr_xml_list_t    l;
+    lr_xml_error_t   e;
+
+    (void) state;
+
+    assert_int_equal(error(&e, "<!DOCTYPE Error [<!ENTITY a \"b\">]>"
+                           "<Error><Code>&a;</Code></Error>"), LR_DECLINED);
+    assert_int_equal(error(&e, "<!DOCTYPE Error SYSTEM \"file:///etc/passwd\">"
+                           "<Error><Code>A</Code></Error>"), LR_DECLINED);
+
+    /* too deep, too long */
+
+    for (i = 0; i < 100000; i++) {
+        lr_buf_puts(&b, "<a>");
+    }
+
+    assert_int_equal(lr_xml_error(&e, (char *) b.data, b.len), LR_DECLINED);
+
+    b.len = 0;
+    lr_buf_puts(&b, "<Error><Code>");
+
+    for (i = 0; i < 20000; i++) {
+        lr_buf_puts(&b, "A");
+    }
+
+    lr_buf_puts(&b, "</Code><EC>1</EC></Error>");
+    assert_int_equal(lr_xml_error(&e, (char *) b.data, b.len), LR_OK);
+    assert_int_equal(strlen(e.code), sizeof(e.code) - 1);
+    assert_string_equal(e.ec, "1");
+
+    /* a key that was cut would be another key */
+
+    b.len = 0;
+    lr_buf_puts(&b, "<ListBucketResult><Contents><Key>");
+
+    for (i = 0; i < 8193; i++) {
+        lr_buf_puts(&b, "A");
+    }
+
+    lr_buf_puts(&b, "</Key></Contents></ListBucketResult>");
+    assert_int_equal(lr_xml_list(&l, (char *) b.data, b.len), LR_DECLINED);
+    lr_xml_list_free(&l);
+
+    p = malloc(LR_XML_MAX_SIZE + 1);
+    memset(p, ' ', LR_XML_MAX_SIZE + 1);
+    memcpy(p, "<Error><Code>A</Code></Error>", 29);
+    assert_int_equal(lr_xml_error(&e, p, LR_XML_MAX_SIZE + 1), LR_DECLINED);
+    assert_int_equal(lr_xml_error(&e, p, LR_XML_MAX_SIZE), LR_OK);
+    free(p);
+
+    lr_buf_free(&b);
+}
+
+
+static int
+list(lr_xml_list_t *l, const char *s)
+{
+    return lr_xml_list(l, s, strlen(s));
+}
+
+
+static void
+test_list(void **state)
+{
+    size_t         i;
+    lr_buf_t       b = { 0 };
+    lr_xml_list_t  l;
+
+    (void) state;
+
+    assert_int_equal(list(&l, HEAD
+        "<ListBucketResult xmlns=\"http://doc.oss-cn-hangzhou.aliyuncs.com\">"
+        "<Name>b</Name><Prefix>a%2F</Prefix><MaxKeys>2</MaxKeys>"
+        "<IsTruncated>true</IsTruncated>"
+        "<Contents><Key>a%2Fb+c%2B</Key><Type>Normal</Type>"
+        "<Size>1099511627776</Size><ETag>\"5B3C1A2E\"</ETag>"
+        "<Owner><ID>1</ID><DisplayName>Key</DisplayName></Owner></Contents>"
+        "<Contents><Key>x</Key><Size>0</Size></Contents>"
+        "<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes>"
+        "<NextContinuationToken>CgJi%2Bw--</NextContinuationToken>"
+        "<EncodingType>url</EncodingType><KeyCount>2</KeyCount>"
+        "</ListBucketResult>"), LR_OK);
+    assert_int_equal(l.n, 2);
+    assert_int_equal(l.truncated, 1);
+    assert_string_equal(l.next, "CgJi+w--");
+    assert_string_equal(l.objects[0].key, "a/b c+");
+    assert_true(l.objects[0].size == 1099511627776ull);
+    assert_string_equal(l.objects[0].etag, "5B3C1A2E");
+    assert_string_equal(l.objects[1].key, "x");
+    assert_null(l.objects[1].etag);
+    lr_xml_list_free(&l);
+
+    /* nothing is decoded that is not encoded */
+
+    assert_int_equal(list(&l, "<ListBucketResult><Contents><Key>a%2F&amp;+"
+                          "</Key></Contents><IsTruncated>false</IsTruncated>"
+                          "</ListBucketResult>"), LR_OK);
+    assert_string_equal(l.objects[0].key, "a%2F&+");
+    assert_int_equal(l.truncated, 0);
+    assert_null(l.next);
+    lr_xml_list_free(&l);
+
+    assert_int_equal(list(&l, "<ListBucketResult/>"), LR_OK);
+    assert_int_equal(l.n, 0);
+    lr_xml_list_free(&l);
+
+    lr_buf_puts(&b, "<ListBucketResult>");
+
+    for (i = 0; i < 1000; i++) {
+        lr_buf_printf(&b, "<Contents><Key>k%03u</Key><Size>%u</Size>"
+                      "</Contents>", (unsigned) i, (unsigned) i);
+    }
+
+    lr_buf_puts(&b, "</ListBucketResult>");
+    assert_int_equal(lr_xml_list(&l, (char *) b.data, b.len), LR_OK);
+    assert_int_equal(l.n, 1000);
+    assert_string_equal(l.objects[999].key, "k999");
+    assert_true(l.objects[999].size == 999);
+    lr_xml_list_free(&l);
+    lr_buf_free(&b);
+}
+
+
+static void
+test_list_bad(void **state)
+{
+    size_t                    i;
+    lr_xml_list_t             l;
+
+    static const char *const  wrong[] = {
+        "", "x", "<Error><Code>A</Code></Error>",
+        "<ListBucketResult><Contents><Key>a</Key></Contents>",
+        "<ListBucketResult><Contents/></ListBucketResult>",
+        "<ListBucketResult><Contents><Size>1</Size></Contents>"
+            "</ListBucketResult>",
+        "<ListBucketResult><Contents><Key></Key></Contents>"
+            "</ListBucketResult>",
+        "<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents>"
+            "</ListBucketResult>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated>"
+            "</ListBucketResult>",
+        "<ListBucketResult><EncodingType>url</EncodingType>"
+            "<Contents><Key>%zz</Key></Contents></ListBucketResult>",
+        "<ListBucketResult><EncodingType>url</EncodingType>"
+            "<Contents><Key>a%00b</Key></Contents></ListBucketResult>",
+        "<x><ListBucketResult/></x>"
+    };
+
+    static const char         nested[] =
+        "<ListBucketResult><x><Contents><Key>a</Key></Contents></x>"
+        "<Contents><Key>b</Key><Owner><Contents><Key>c</Key></Contents>"
+        "</Owner></Contents></ListBucketResult>";
+
+    (void) state;
+
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (list(&l, wrong[i]) != LR_DECLINED) {
+            fail_msg("%s was taken", wrong[i]);
+        }
+
+        lr_xml_list_free(&l);
+    }
+
+    assert_int_equal(list(&l, nested), LR_OK);
+    assert_int_equal(l.n, 1);
+    assert_string_equal(l.objects[0].key, "b");
+    lr_xml_list_free(&l);
+}
+
+
+static void
+test_multipart(void **state)
+{
+    char               *s;
+
+    static const char   initiate[] = HEAD
+        "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>"
+        "<UploadId>0004B9894A22E5B1888A1E29F8236E2D</UploadId>"
+        "</InitiateMultipartUploadResult>";
+    static const char   complete[] = HEAD
+        "<CompleteMultipartUploadResult><Location>l</Location>"
+        "<Bucket>b</Bucket><Key>k</Key><ETag>\"B864DB6A936D376F-3\"</ETag>"
+        "</CompleteMultipartUploadResult>";
+    static const char   err[] = "<Error><Code>InternalError</Code></Error>";
+    static const char   nested[] =
+        "<x><CompleteMultipartUploadResult><ETag>a</ETag>"
+        "</CompleteMultipartUploadResult></x>";
+
+    (void) state;
+
+    assert_int_equal(lr_xml_initiate(&s, initiate, sizeof(initiate) - 1),
+                     LR_OK);
+    assert_string_equal(s, "0004B9894A22E5B1888A1E29F8236E2D");
+    free(s);
+
+    assert_int_equal(lr_xml_complete(&s, complete, sizeof(complete) - 1),
+                     LR_OK);
+    assert_string_equal(s, "B864DB6A936D376F-3");
+    free(s);
+
+    assert_int_equal(lr_xml_complete(&s, err, sizeof(err) - 1), LR_DECLINED);
+    assert_null(s);
+    assert_int_equal(lr_xml_complete(&s, nested, sizeof(nested) - 1),
+                     LR_DECLINED);
+    assert_int_equal(lr_xml_complete(&s, initiate, sizeof(initiate) - 1),
+                     LR_DECLINED);
+    assert_int_equal(lr_xml_initiate(&s, initiate, sizeof(initiate) - 5),
+                     LR_DECLINED);
+    assert_null(s);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_error),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_bad),
+        cmocka_unit_test(test_multipart)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
