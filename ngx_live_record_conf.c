@@ -65,6 +65,8 @@ static char *ngx_live_record_bucket_check(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b, uint64_t seen);
 static char *ngx_live_record_bucket_oss(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
+static char *ngx_live_record_check_cred(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b);
 static char *ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_live_record_name(ngx_conf_t *cf, const char *what,
     ngx_str_t *value, ngx_str_t *name);
@@ -884,6 +886,10 @@ ngx_live_record_bucket_oss(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
         b->region.data = (u_char *) "";
     }
 
+    if (b->cred_type == NGX_LIVE_RECORD_CRED_FILE) {
+        return ngx_live_record_check_cred(cf, b);
+    }
+
     if (b->cred_type == NGX_LIVE_RECORD_CRED_ENV
         && lr_cred_env(&b->cred, NULL, NULL, err) != LR_OK)
     {
@@ -893,6 +899,57 @@ ngx_live_record_bucket_oss(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
                            "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or "
                            "ALIBABA_CLOUD_ACCESS_KEY_ID and "
                            "ALIBABA_CLOUD_ACCESS_KEY_SECRET", &b->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the workers read the file themselves, whenever it changes */
+
+static char *
+ngx_live_record_check_cred(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
+{
+    int        rc;
+    char       err[LR_CRED_ERR_LEN];
+    u_char    *buf;
+    ssize_t    n;
+    ngx_fd_t   fd;
+    lr_cred_t  cred;
+
+    fd = ngx_open_file(b->cred_file.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" of \"credentials file\" "
+                           "failed", &b->cred_file);
+        return NGX_CONF_ERROR;
+    }
+
+    buf = ngx_pnalloc(cf->temp_pool, LR_CRED_MAX_FILE);
+    n = buf ? read(fd, buf, LR_CRED_MAX_FILE) : -1;
+
+    ngx_close_file(fd);
+
+    if (n == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "read() \"%V\" of \"credentials file\" failed",
+                           &b->cred_file);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&cred, sizeof(lr_cred_t));
+
+    rc = lr_cred_parse(&cred, (char *) buf, (size_t) n, NULL, err);
+
+    lr_cred_free(&cred);
+    ngx_explicit_memzero(buf, (size_t) n);
+
+    if (rc != LR_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"credentials file\": %s",
+                           &b->cred_file, err);
         return NGX_CONF_ERROR;
     }
 

@@ -60,8 +60,13 @@ my $long = $t->start_publish($file, name => 'long', speed => 4);
 $long->wait_event('published');
 
 for my $i (0 .. 7) {
-    my $p = $t->start_publish($file, start => 8000 * $i, seconds => 8,
-        speed => 6, end => $i % 2 ? 'rst' : 'clean');
+    my @part = (start => 8000 * $i);
+
+    # audio ends a little after the last picture
+    push @part, seconds => 8 if $i < 7;
+
+    my $p = $t->start_publish($file, @part, speed => 6,
+        end => $i % 2 ? 'rst' : 'clean');
 
     # a reload while it is there, and one while it is away
 

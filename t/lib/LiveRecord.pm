@@ -647,7 +647,8 @@ sub files_in {
     my ($dir, $re) = @_;
     my @files;
 
-    return unless -d $dir;
+    # as a list even when it is empty, for those who count
+    return @files unless -d $dir;
 
     find({ no_chdir => 1, wanted => sub {
         return unless -f $_;

@@ -1367,7 +1367,7 @@ pub_finish(pub_t *pub)
 
             /* pings stay without an answer, too: the publisher is gone */
 
-            pfd.events = 0;
+            pfd.events = POLLRDHUP;
 
             if (poll(&pfd, 1, 100) > 0) {
                 return pub_lost(pub, "closed");

@@ -186,7 +186,7 @@ ts_close(ts_check_t *c, unsigned pid)
 }
 
 
-/* the header may go on in the next packets: it is gathered in the payload */
+/* the writer never splits a header */
 
 static inline const char *
 ts_pes_start(ts_check_t *c, ts_pes_t *pes, const u_char *p, size_t n)
