@@ -43,7 +43,7 @@ FUZZ_SAN = -fsanitize=fuzzer,address,undefined \
            -fno-sanitize-recover=undefined
 
 TOOLS    = $(BUILD)/tools/rtmpload $(BUILD)/tools/rtmppub \
-           $(BUILD)/tools/mp4toflv $(BUILD)/tools/flv2ts
+           $(BUILD)/tools/flv2ts
 
 
 all: module
@@ -76,7 +76,8 @@ $(BUILD)/ngx_live_record_module.so: $(BUILD)/nginx/Makefile
 	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules \
 		>$(BUILD)/nginx/make.log 2>&1 \
 		|| { cat $(BUILD)/nginx/make.log; exit 1; }
-	cp $(BUILD)/nginx/objs/ngx_live_record_module.so $@
+	cp $(BUILD)/nginx/objs/ngx_live_record_module.so $@.new
+	mv $@.new $@
 
 install: module
 	install -d $(DESTDIR)$(MODULES_DIR)
@@ -108,11 +109,14 @@ $(BUILD)/tools/flv2ts: t/tools/flv2ts.c $(PURE_SRC) $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(PURE) $(CFLAGS) -o $@ $< $(PURE_SRC) $(LIBS)
 
-$(BUILD)/tools/%: t/tools/%.c $(wildcard t/tools/*.[ch])
+TOOL_LIB = $(filter-out t/tools/rtmpload.c t/tools/rtmppub.c \
+           t/tools/flv2ts.c,$(wildcard t/tools/*.c)) core/lr_buf.c \
+           media/lr_flv.c
+
+$(BUILD)/tools/%: t/tools/%.c $(TOOL_LIB) $(wildcard t/tools/*.h) $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu99 -D_GNU_SOURCE $(WARN) $(CFLAGS) -It/tools -o $@ $< \
-		$(filter-out t/tools/rtmpload.c t/tools/rtmppub.c \
-		t/tools/mp4toflv.c t/tools/flv2ts.c,$(wildcard t/tools/*.c))
+	$(CC) -std=gnu99 $(WARN) $(INCS) $(CFLAGS) -It/tools -o $@ $< \
+		$(TOOL_LIB)
 
 
 style:

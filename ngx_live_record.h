@@ -161,6 +161,9 @@ void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
 void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,
     const char *why);
 
+/* bytes of all recorders of the worker that are not on the disk yet */
+size_t ngx_live_record_recorder_backlog(void);
+
 /* writes what is in memory while the worker exits; may block */
 void ngx_live_record_recorder_exit(ngx_cycle_t *cycle);
 

@@ -15,10 +15,23 @@
 #include "ngx_live_record_bucket.h"
 
 
+/* as many as requests send fragments at a time, whatever the bucket */
+#define NGX_LIVE_RECORD_ENGINES  8
+
+
+static void ngx_live_record_lend_engine(ngx_live_record_request_t *req);
+static void ngx_live_record_return_engine(ngx_live_record_request_t *req);
 static void ngx_live_record_request_run(ngx_live_record_request_t *req);
 static void ngx_live_record_request_destroy(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_state(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
+
+
+/* kept for the next fragment, so that memory follows the requests under way
+   and not the recordings */
+
+static lr_engine_t  *ngx_live_record_engines[NGX_LIVE_RECORD_ENGINES];
+static ngx_uint_t    ngx_live_record_nengines;
 
 
 ngx_live_record_request_t *
@@ -66,6 +79,10 @@ ngx_live_record_request_run(ngx_live_record_request_t *req)
     req->active = 1;
     req->bucket->active++;
 
+    if (req->op == NGX_LIVE_RECORD_PUT && req->body.text.data == NULL) {
+        ngx_live_record_lend_engine(req);
+    }
+
     switch (req->bucket->type) {
 
     case NGX_LIVE_RECORD_DIR:
@@ -90,6 +107,7 @@ ngx_live_record_request_done(ngx_live_record_request_t *req)
     b->active--;
 
     lr_body_close(&req->body);
+    ngx_live_record_return_engine(req);
 
     if (req->cancelled) {
         ngx_live_record_request_destroy(req);
@@ -210,9 +228,56 @@ ngx_live_record_request_free(ngx_live_record_request_t *req)
 
 
 static void
+ngx_live_record_lend_engine(ngx_live_record_request_t *req)
+{
+    if (ngx_live_record_nengines) {
+        req->body.engine =
+                        ngx_live_record_engines[--ngx_live_record_nengines];
+        return;
+    }
+
+    req->body.engine = ngx_calloc(sizeof(lr_engine_t), ngx_cycle->log);
+}
+
+
+static void
+ngx_live_record_return_engine(ngx_live_record_request_t *req)
+{
+    lr_engine_t  *e;
+
+    e = req->body.engine;
+    req->body.engine = NULL;
+
+    if (e == NULL) {
+        return;
+    }
+
+    if (ngx_live_record_nengines < NGX_LIVE_RECORD_ENGINES) {
+        ngx_live_record_engines[ngx_live_record_nengines++] = e;
+        return;
+    }
+
+    lr_engine_free(e);
+    ngx_free(e);
+}
+
+
+void
+ngx_live_record_engines_free(void)
+{
+    while (ngx_live_record_nengines) {
+        lr_engine_free(ngx_live_record_engines[--ngx_live_record_nengines]);
+        ngx_free(ngx_live_record_engines[ngx_live_record_nengines]);
+    }
+}
+
+
+static void
 ngx_live_record_request_destroy(ngx_live_record_request_t *req)
 {
-    lr_body_destroy(&req->body);
+    lr_body_close(&req->body);
+    ngx_live_record_return_engine(req);
+    lr_buf_free(&req->body.text);
     lr_buf_free(&req->answer);
     ngx_free(req->key);
     ngx_free(req->after);

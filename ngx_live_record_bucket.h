@@ -73,6 +73,9 @@ void ngx_live_record_request_start(ngx_live_record_request_t *req);
 /* frees a request; one under way is given up, its handler is not called */
 void ngx_live_record_request_free(ngx_live_record_request_t *req);
 
+/* while the worker exits */
+void ngx_live_record_engines_free(void);
+
 /* for the types of buckets: a request is over */
 void ngx_live_record_request_done(ngx_live_record_request_t *req);
 

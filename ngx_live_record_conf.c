@@ -15,7 +15,7 @@
 #include "ngx_live_record.h"
 
 
-#define NGX_LIVE_RECORD_BUFFER    (16 * 1024 * 1024)
+#define NGX_LIVE_RECORD_BUFFER    (32 * 1024 * 1024)
 
 #define NGX_LIVE_RECORD_PATH                                                  \
     "record/{AppName}/{StreamName}/{EscapedStartTime}_{EscapedEndTime}"

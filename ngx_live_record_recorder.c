@@ -29,7 +29,7 @@
 #define NGX_LIVE_RECORD_BATCH        262144
 
 /* what a killed worker may lose */
-#define NGX_LIVE_RECORD_FLUSH        500
+#define NGX_LIVE_RECORD_FLUSH        750
 
 /* how long a publisher waits for the one before it to let go, ms */
 #define NGX_LIVE_RECORD_HANDOVER     1000
@@ -42,6 +42,9 @@
 #define NGX_LIVE_RECORD_FILE_MAX     (1024 * 1024 * 1024)
 
 #define NGX_LIVE_RECORD_IOV          64
+
+/* recorders that one task of a tick writes for */
+#define NGX_LIVE_RECORD_GROUP        16
 
 
 typedef enum {
@@ -153,6 +156,8 @@ struct ngx_live_record_recorder_s {
 
     lr_writer_t                  writer;
     ngx_live_record_step_t      *work;
+    ngx_live_record_step_t     **work_end;
+    size_t                       work_queued;
     uint64_t                     work_lost;
     ngx_err_t                    work_err;
 
@@ -164,6 +169,15 @@ struct ngx_live_record_recorder_s {
     unsigned                     disk_error:1;
     const char                  *why;
 };
+
+
+/* what a tick has a thread write for several recorders in turn */
+
+typedef struct {
+    ngx_live_record_recorder_t  *recorders[NGX_LIVE_RECORD_GROUP];
+    ngx_uint_t                   n;
+    ngx_thread_task_t            task;
+} ngx_live_record_group_t;
 
 
 static ngx_int_t ngx_live_record_claim(ngx_live_record_recorder_t *r);
@@ -208,11 +222,19 @@ static void ngx_live_record_seal(ngx_live_record_recorder_t *r);
 static u_char *ngx_live_record_get_block(void);
 static void ngx_live_record_free_step(ngx_live_record_step_t *step);
 static void ngx_live_record_flush(ngx_live_record_recorder_t *r);
+static ngx_uint_t ngx_live_record_take(ngx_live_record_recorder_t *r);
+static void ngx_live_record_give_back(ngx_live_record_recorder_t *r);
 static void ngx_live_record_write_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_write(ngx_live_record_recorder_t *r);
 static void ngx_live_record_write_done(ngx_event_t *ev);
 static void ngx_live_record_written(ngx_live_record_recorder_t *r);
+static void ngx_live_record_wrote(ngx_live_record_recorder_t *r);
 static void ngx_live_record_tick(ngx_event_t *ev);
+static ngx_live_record_group_t *ngx_live_record_group_add(
+    ngx_live_record_group_t *g, ngx_live_record_recorder_t *r);
+static void ngx_live_record_group_post(ngx_live_record_group_t *g);
+static void ngx_live_record_group_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_group_done(ngx_event_t *ev);
 static void ngx_live_record_arm(void);
 static void ngx_live_record_free(ngx_live_record_recorder_t *r);
 static int64_t ngx_live_record_now(void);
@@ -220,6 +242,7 @@ static size_t ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n);
 
 
 static ngx_queue_t   ngx_live_record_recorders;
+static size_t        ngx_live_record_bytes;
 static ngx_event_t   ngx_live_record_timer;
 static ngx_connection_t  ngx_live_record_dummy;
 static u_char       *ngx_live_record_blocks[NGX_LIVE_RECORD_FREE_BLOCKS];
@@ -1043,6 +1066,7 @@ ngx_live_record_append(ngx_live_record_recorder_t *r, const u_char *p,
 
             r->block = step;
             r->memory += NGX_LIVE_RECORD_BLOCK;
+            ngx_live_record_bytes += NGX_LIVE_RECORD_BLOCK;
         }
 
         step = r->block;
@@ -1118,6 +1142,8 @@ static void
 ngx_live_record_free_step(ngx_live_record_step_t *step)
 {
     if (step->block) {
+        ngx_live_record_bytes -= NGX_LIVE_RECORD_BLOCK;
+
         if (ngx_live_record_nblocks < NGX_LIVE_RECORD_FREE_BLOCKS) {
             ngx_live_record_blocks[ngx_live_record_nblocks++] = step->block;
 
@@ -1137,11 +1163,7 @@ ngx_live_record_flush(ngx_live_record_recorder_t *r)
 {
     ngx_thread_task_t  *task;
 
-    ngx_live_record_seal(r);
-
-    if (r->busy || r->steps == NULL
-        || r->state != NGX_LIVE_RECORD_RUNNING)
-    {
+    if (!ngx_live_record_take(r)) {
         return;
     }
 
@@ -1151,26 +1173,53 @@ ngx_live_record_flush(ngx_live_record_recorder_t *r)
     task->event.handler = ngx_live_record_write_done;
     task->event.data = r;
 
-    /* from the post on all of this is the thread's */
-
-    r->busy = 1;
-    r->work = r->steps;
-    r->work_lost = 0;
-    r->work_err = 0;
-
     if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
         != NGX_OK)
     {
-        /* its queue is full; the next tick tries again */
-
-        r->busy = 0;
-        r->work = NULL;
-        return;
+        ngx_live_record_give_back(r);
     }
+}
+
+
+/* moves the queue to where the thread takes it from; 0 if there is nothing
+   to be written, or a thread is at it */
+
+static ngx_uint_t
+ngx_live_record_take(ngx_live_record_recorder_t *r)
+{
+    ngx_live_record_seal(r);
+
+    if (r->busy || r->steps == NULL
+        || r->state != NGX_LIVE_RECORD_RUNNING)
+    {
+        return 0;
+    }
+
+    r->busy = 1;
+    r->work = r->steps;
+    r->work_end = r->steps_last;
+    r->work_queued = r->queued;
+    r->work_lost = 0;
+    r->work_err = 0;
 
     r->steps = NULL;
     r->steps_last = &r->steps;
     r->queued = 0;
+
+    return 1;
+}
+
+
+/* the thread pool's queue is full: the next tick tries again */
+
+static void
+ngx_live_record_give_back(ngx_live_record_recorder_t *r)
+{
+    r->steps = r->work;
+    r->steps_last = r->work_end;
+    r->queued = r->work_queued;
+    r->work = NULL;
+    r->busy = 0;
 }
 
 
@@ -1263,9 +1312,13 @@ ngx_live_record_write(ngx_live_record_recorder_t *r)
 static void
 ngx_live_record_write_done(ngx_event_t *ev)
 {
-    ngx_live_record_recorder_t  *r;
+    ngx_live_record_wrote(ev->data);
+}
 
-    r = ev->data;
+
+static void
+ngx_live_record_wrote(ngx_live_record_recorder_t *r)
+{
     r->busy = 0;
 
     ngx_live_record_written(r);
@@ -1399,14 +1452,16 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
 static void
 ngx_live_record_tick(ngx_event_t *ev)
 {
-    ngx_queue_t                 *q, *next;
+    ngx_queue_t                 *q;
+    ngx_live_record_group_t     *g;
     ngx_live_record_recorder_t  *r;
+
+    g = NULL;
 
     for (q = ngx_queue_head(&ngx_live_record_recorders);
          q != ngx_queue_sentinel(&ngx_live_record_recorders);
-         q = next)
+         q = ngx_queue_next(q))
     {
-        next = ngx_queue_next(q);
         r = ngx_queue_data(q, ngx_live_record_recorder_t, queue);
 
         /* a silent publisher's last fragment does not wait for its return */
@@ -1419,10 +1474,99 @@ ngx_live_record_tick(ngx_event_t *ev)
             lr_timeline_ended(&r->timeline);
         }
 
-        ngx_live_record_flush(r);
+        g = ngx_live_record_group_add(g, r);
     }
 
+    ngx_live_record_group_post(g);
     ngx_live_record_arm();
+}
+
+
+/* many small writes share a task, and so the costs of waking a thread */
+
+static ngx_live_record_group_t *
+ngx_live_record_group_add(ngx_live_record_group_t *g,
+    ngx_live_record_recorder_t *r)
+{
+    if (g == NULL) {
+        g = ngx_calloc(sizeof(ngx_live_record_group_t), ngx_cycle->log);
+
+        if (g == NULL) {
+            ngx_live_record_flush(r);
+            return NULL;
+        }
+    }
+
+    if (ngx_live_record_take(r)) {
+        g->recorders[g->n++] = r;
+
+        if (g->n == NGX_LIVE_RECORD_GROUP) {
+            ngx_live_record_group_post(g);
+            return NULL;
+        }
+    }
+
+    return g;
+}
+
+
+static void
+ngx_live_record_group_post(ngx_live_record_group_t *g)
+{
+    ngx_uint_t  i;
+
+    if (g == NULL) {
+        return;
+    }
+
+    g->task.ctx = g;
+    g->task.handler = ngx_live_record_group_thread;
+    g->task.event.handler = ngx_live_record_group_done;
+    g->task.event.data = g;
+
+    if (g->n == 0) {
+        ngx_free(g);
+        return;
+    }
+
+    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, &g->task)
+        != NGX_OK)
+    {
+        for (i = 0; i < g->n; i++) {
+            ngx_live_record_give_back(g->recorders[i]);
+        }
+
+        ngx_free(g);
+    }
+}
+
+
+static void
+ngx_live_record_group_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_group_t *g = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < g->n; i++) {
+        ngx_live_record_write(g->recorders[i]);
+    }
+}
+
+
+static void
+ngx_live_record_group_done(ngx_event_t *ev)
+{
+    ngx_uint_t                i;
+    ngx_live_record_group_t  *g;
+
+    g = ev->data;
+
+    for (i = 0; i < g->n; i++) {
+        ngx_live_record_wrote(g->recorders[i]);
+    }
+
+    ngx_free(g);
 }
 
 
@@ -1540,6 +1684,13 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
     ngx_free(r->claim);
     ngx_free(r->task);
     ngx_free(r);
+}
+
+
+size_t
+ngx_live_record_recorder_backlog(void)
+{
+    return ngx_live_record_bytes;
 }
 
 

@@ -21,6 +21,13 @@
 /* how often the spool is looked through, ms */
 #define NGX_LIVE_RECORD_SCAN  1000
 
+/* how often it is asked whether a recorder is still alive, ms */
+#define NGX_LIVE_RECORD_PROBE  5000
+
+/* while recorders have so many bytes to write, fragments wait */
+#define NGX_LIVE_RECORD_BACKLOG  (8 * 1024 * 1024)
+#define NGX_LIVE_RECORD_BACKLOG_WAIT  200
+
 /* a taken name is tried with so many others */
 #define NGX_LIVE_RECORD_NAMES  100
 
@@ -57,6 +64,7 @@ typedef struct {
 
     uint64_t                     size;        /* of record.log, last seen */
     uint64_t                     looked;      /* its size at the last look */
+    ngx_msec_t                   probed;      /* when that was */
     ngx_event_t                  timer;
     ngx_uint_t                   tries;
     ngx_uint_t                   seen;        /* in the scan of this number */
@@ -184,6 +192,7 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
         ngx_live_record_ship_destroy(s);
     }
 
+    ngx_live_record_engines_free();
     lr_spool_free(&ngx_live_record_scan_state.list);
     lr_buf_free(&ngx_live_record_scan_state.aside);
     ngx_live_record_oss_exit(cycle);
@@ -342,7 +351,9 @@ ngx_live_record_scan_done(ngx_event_t *ev)
             ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_OPEN);
 
         } else if (s->looked != s->size
-                   || s->ship.rec.state == LR_RECORDING_LIVE
+                   || (s->ship.rec.state == LR_RECORDING_LIVE
+                       && ngx_current_msec - s->probed
+                          >= NGX_LIVE_RECORD_PROBE)
                    || (s->ship.until
                        && ngx_live_record_ship_now() >= s->ship.until))
         {
@@ -483,9 +494,7 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
 
     case NGX_LIVE_RECORD_SHIP_CONFIRM:
         s->rc = lr_ship_confirm(&s->ship, s->step, (char *) s->key.data,
-                                req->bytes,
-                                s->step == LR_SHIP_FRAGMENT ? req->body.ts
-                                                            : NULL);
+                                req->bytes, &req->body.tracks);
         s->other = 0;
         break;
 
@@ -600,6 +609,7 @@ ngx_live_record_ship_done(ngx_event_t *ev)
         || s->op == NGX_LIVE_RECORD_SHIP_LOOK)
     {
         s->looked = s->ship.rec.offset;
+        s->probed = ngx_current_msec;
     }
 
     ngx_live_record_ship_step(s);
@@ -765,6 +775,14 @@ ngx_live_record_ship_put(ngx_live_record_ship_t *s)
     switch (s->step) {
 
     case LR_SHIP_FRAGMENT:
+
+        /* what is not on the disk yet goes before what is safe there */
+
+        if (ngx_live_record_recorder_backlog() > NGX_LIVE_RECORD_BACKLOG) {
+            ngx_add_timer(&s->timer, NGX_LIVE_RECORD_BACKLOG_WAIT);
+            return;
+        }
+
         req->type = "video/mp2t";
         req->keep = 1;
         req->body.dir = s->ship.dir;

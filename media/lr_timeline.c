@@ -4,12 +4,16 @@
  */
 
 
+#include <stdlib.h>
 #include "lr_timeline.h"
 
 
 static int64_t lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump);
-static unsigned lr_timeline_near(int64_t step);
+static unsigned lr_timeline_near(const lr_timeline_track_t *t,
+    const lr_timeline_track_t *other, int64_t step);
+static unsigned lr_timeline_in_step(const lr_timeline_track_t *t,
+    const lr_timeline_track_t *other);
 static unsigned lr_timeline_cut(lr_timeline_t *tl, unsigned video,
     unsigned key, int64_t dts);
 
@@ -62,7 +66,9 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     f->dts = dts;
     f->wall = tl->anchor_wall + (dts - tl->anchor_media);
 
-    cts = (int32_t) (pts - dts);
+    /* an audio frame has no place for an offset */
+
+    cts = video ? (int32_t) (pts - dts) : 0;
     f->cts = cts < -0x800000 ? -0x800000 : cts > 0x7fffff ? 0x7fffff : cts;
 
     if (jump && tl->open) {
@@ -110,13 +116,13 @@ static int64_t
 lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump)
 {
-    int64_t  target;
+    int64_t   target, step, moved;
+    unsigned  near;
 
     if (!tl->span) {
         tl->span = 1;
         t->raw = ts;
         t->offset = tl->start - t->raw;
-        tl->offset = t->offset;
         tl->anchor_media = tl->start;
         tl->anchor_wall = wall;
 
@@ -132,7 +138,7 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
         /* unwrapped beside the other track, which is under way */
 
         t->raw = other->raw + (int32_t) (ts - (uint32_t) other->raw);
-        t->offset = tl->offset;
+        t->offset = other->offset;
         target = t->raw + t->offset;
 
         if (target - other->last > LR_TIMELINE_JUMP
@@ -148,19 +154,52 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
 
     t->raw += (int32_t) (ts - (uint32_t) t->raw);
 
-    if (lr_timeline_near(t->raw + t->offset - t->last)) {
-        return t->raw + t->offset;
+    step = t->raw + t->offset - t->last;
+    near = lr_timeline_near(t, other, step);
+
+    if (t->pending) {
+        moved = t->raw + t->next - t->last;
+
+        if (lr_timeline_near(t, other, moved)
+            && (!near || llabs(moved - t->duration)
+                         < llabs(step - t->duration)))
+        {
+            t->offset = t->next;
+            t->pending = 0;
+
+            return t->raw + t->offset;
+        }
     }
 
-    if (lr_timeline_near(t->raw + tl->offset - t->last)) {
-        t->offset = tl->offset;
+    if (near || lr_timeline_in_step(t, other)) {
+
+        if (step < 0) {
+            t->back = t->last;
+            t->stepped = 1;
+        }
+
+        if (t->last > t->until) {
+            t->pending = 0;
+        }
+
         return t->raw + t->offset;
     }
 
     target = t->last + t->duration;
 
+    /* the other track is to be moved by as much, so that both stay in step */
+
+    if (!other->pending) {
+        other->next = other->offset;
+    }
+
+    other->next += target - t->raw - t->offset;
+    other->until = target + LR_TIMELINE_JUMP;
+    other->pending = other->seen;
+
     t->offset = target - t->raw;
-    tl->offset = t->offset;
+    t->pending = 0;
+
     tl->anchor_media = target;
     tl->anchor_wall = wall;
     *jump = 1;
@@ -170,9 +209,40 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
 
 
 static unsigned
-lr_timeline_near(int64_t step)
+lr_timeline_near(const lr_timeline_track_t *t,
+    const lr_timeline_track_t *other, int64_t step)
 {
-    return step >= -LR_TIMELINE_BACK && step <= LR_TIMELINE_JUMP;
+    int64_t  back;
+
+    back = LR_TIMELINE_BACK;
+
+    /*
+     * The same step is longer on the track whose frames are shorter: where
+     * one did not jump, the other must not.
+     */
+
+    if (other->stepped && llabs(t->last - other->back) <= LR_TIMELINE_JUMP) {
+        back += other->duration;
+    }
+
+    return step >= -back && step <= LR_TIMELINE_JUMP;
+}
+
+
+/* whether a track that was silent comes back where the other one is */
+
+static unsigned
+lr_timeline_in_step(const lr_timeline_track_t *t,
+    const lr_timeline_track_t *other)
+{
+    int64_t  media;
+
+    media = t->raw + t->offset;
+
+    return other->seen
+           && media > t->last
+           && media >= other->last - LR_TIMELINE_JUMP
+           && media <= other->last + LR_TIMELINE_JUMP / 2;
 }
 
 
@@ -197,6 +267,12 @@ lr_timeline_cut(lr_timeline_t *tl, unsigned video, unsigned key, int64_t dts)
     }
 
     length = dts - start;
+
+    /* fragments follow one another, also where the tracks do not */
+
+    if (dts < tl->fragment_start) {
+        return LR_CUT_NONE;
+    }
 
     max = tl->fragment * 3;
 
@@ -261,7 +337,7 @@ lr_timeline_end(lr_timeline_t *tl)
 int64_t
 lr_timeline_base(lr_timeline_t *tl, int64_t dts)
 {
-    int64_t               base;
+    int64_t               base, last;
     unsigned              i;
     lr_timeline_track_t  *t;
 
@@ -270,10 +346,16 @@ lr_timeline_base(lr_timeline_t *tl, int64_t dts)
     for (i = 0; i < 2; i++) {
         t = i ? &tl->video : &tl->audio;
 
-        if (t->seen && t->last < base
-            && dts - t->last <= LR_TIMELINE_JUMP)
-        {
-            base = t->last;
+        /* a silent track may begin so far behind the other one */
+
+        last = t->seen ? t->last : dts - LR_TIMELINE_JUMP;
+
+        if (last < dts - LR_TIMELINE_JUMP) {
+            last = dts - LR_TIMELINE_JUMP;
+        }
+
+        if (last < base) {
+            base = last;
         }
     }
 

@@ -9,9 +9,11 @@
  *   - a step of more than LR_TIMELINE_JUMP forward or more than
  *     LR_TIMELINE_BACK backward is a jump: media time goes on where the
  *     track stood, and the wall clock is anchored anew.  The other track
- *     follows into the new epoch when its own jump comes;
- *   - a smaller step back is made monotonic, the composition offset takes
- *     up the difference, so that the presentation time is kept;
+ *     is moved by as much when its own jump comes;
+ *   - a track that was silent and comes back where the other one is by now
+ *     has not jumped;
+ *   - a smaller step back is made monotonic, the composition offset of
+ *     video takes up the difference, so that the presentation time is kept;
  *   - a fragment is cut at the first key frame at or after its length, or
  *     the cycle's; without video, at the first audio frame.
  */
@@ -43,9 +45,14 @@
 typedef struct {
     int64_t         raw;              /* unwrapped timestamp */
     int64_t         offset;           /* media = raw + offset */
+    int64_t         next;             /* offset after the other's jump */
+    int64_t         until;            /* media time up to which it is due */
     int64_t         last;             /* media time of the last frame */
+    int64_t         back;             /* the same, of its last step back */
     int64_t         duration;         /* of a frame, estimated */
     unsigned        seen:1;           /* in this span */
+    unsigned        pending:1;        /* next is not taken yet */
+    unsigned        stepped:1;        /* back is valid */
 } lr_timeline_track_t;
 
 
@@ -56,7 +63,6 @@ typedef struct {
     int64_t         fragment;         /* settings */
     int64_t         cycle;
 
-    int64_t         offset;           /* of the newest epoch */
     int64_t         anchor_media;     /* the wall clock at a media time */
     int64_t         anchor_wall;
 

@@ -15,6 +15,7 @@
 
 static int lr_body_begin(lr_body_t *b, unsigned count);
 static int lr_body_hint(lr_body_t *b);
+static void lr_body_tracks(lr_body_t *b);
 
 
 int
@@ -31,16 +32,26 @@ lr_body_open(lr_body_t *b, unsigned size)
         return LR_OK;
     }
 
-    if (b->ts == NULL) {
-        b->ts = lr_ts_create();
+    memset(&b->tracks, 0, sizeof(lr_tracks_t));
 
-        if (b->ts == NULL) {
+    if (b->engine == NULL) {
+        errno = ENOMEM;
+        return LR_ERROR;
+    }
+
+    if (b->engine->ts == NULL) {
+        b->engine->ts = lr_ts_create();
+
+        if (b->engine->ts == NULL) {
             errno = ENOMEM;
             return LR_ERROR;
         }
     }
 
+    b->reader.buf = b->engine->window;
+
     if (lr_fragment_open(&b->reader, b->dir, b->number, b->base) != LR_OK) {
+        memset(&b->reader.buf, 0, sizeof(lr_buf_t));
         return LR_ERROR;
     }
 
@@ -58,16 +69,27 @@ lr_body_open(lr_body_t *b, unsigned size)
                 break;
             }
 
-            if (rc == LR_ERROR || lr_ts_sample(b->ts, &s) != LR_OK) {
+            if (rc == LR_ERROR) {
+                goto failed;
+            }
+
+            if (lr_ts_sample(b->engine->ts, &s) != LR_OK) {
+                errno = ENOMEM;
                 goto failed;
             }
         }
 
-        if (lr_ts_end(b->ts) != LR_OK) {
+        if (lr_ts_end(b->engine->ts) != LR_OK) {
+            errno = ENOMEM;
             goto failed;
         }
 
-        b->size = b->ts->bytes;
+        b->size = b->engine->ts->bytes;
+
+        if (b->size == 0) {
+            errno = ENODATA;
+            goto failed;
+        }
     }
 
     if (lr_body_begin(b, 0) == LR_OK) {
@@ -76,7 +98,9 @@ lr_body_open(lr_body_t *b, unsigned size)
 
 failed:
 
+    rc = errno;
     lr_body_close(b);
+    errno = rc;
 
     return LR_ERROR;
 }
@@ -87,9 +111,9 @@ lr_body_begin(lr_body_t *b, unsigned count)
 {
     lr_fragment_rewind(&b->reader);
 
-    b->ts->out.len = 0;
+    b->engine->ts->out.len = 0;
 
-    if (lr_ts_begin(b->ts, b->reader.rows, b->reader.nrows, b->base, count)
+    if (lr_ts_begin(b->engine->ts, b->reader.rows, b->reader.nrows, b->base, count)
         != LR_OK)
     {
         errno = ENOMEM;
@@ -108,7 +132,7 @@ lr_body_hint(lr_body_t *b)
     ssize_t      row;
     lr_sample_t  s;
 
-    row = lr_ts_hint_row(b->ts);
+    row = lr_ts_hint_row(b->engine->ts);
 
     if (row == -1) {
         return LR_OK;
@@ -120,7 +144,7 @@ lr_body_hint(lr_body_t *b)
         return LR_ERROR;
     }
 
-    lr_ts_hint(b->ts, s.data, s.size);
+    lr_ts_hint(b->engine->ts, s.data, s.size);
     lr_fragment_rewind(&b->reader);
 
     return LR_OK;
@@ -146,9 +170,9 @@ lr_body_next(lr_body_t *b, u_char **p, size_t *n)
         return *n ? LR_OK : LR_DECLINED;
     }
 
-    b->ts->out.len = 0;
+    b->engine->ts->out.len = 0;
 
-    while (b->ts->out.len < LR_BODY_PIECE) {
+    while (b->engine->ts->out.len < LR_BODY_PIECE) {
 
         rc = lr_fragment_next(&b->reader, &s);
 
@@ -158,10 +182,11 @@ lr_body_next(lr_body_t *b, u_char **p, size_t *n)
 
         if (rc == LR_DECLINED) {
             b->ended = 1;
-            rc = lr_ts_end(b->ts);
+            rc = lr_ts_end(b->engine->ts);
+            lr_body_tracks(b);
 
         } else {
-            rc = lr_ts_sample(b->ts, &s);
+            rc = lr_ts_sample(b->engine->ts, &s);
         }
 
         if (rc != LR_OK) {
@@ -174,11 +199,36 @@ lr_body_next(lr_body_t *b, u_char **p, size_t *n)
         }
     }
 
-    *p = b->ts->out.data;
-    *n = b->ts->out.len;
+    *p = b->engine->ts->out.data;
+    *n = b->engine->ts->out.len;
     b->done += *n;
 
     return *n ? LR_OK : LR_DECLINED;
+}
+
+
+static void
+lr_body_tracks(lr_body_t *b)
+{
+    lr_ts_t           *ts;
+    const lr_audio_t  *a;
+
+    ts = b->engine->ts;
+
+    if (ts->video.type && ts->vconf.codec != LR_CODEC_NONE) {
+        strcpy(b->tracks.video, ts->vconf.codec == LR_CODEC_HEVC ? "hevc"
+                                                                 : "avc");
+        b->tracks.width = ts->vconf.width;
+        b->tracks.height = ts->vconf.height;
+    }
+
+    a = ts->aconf.codec != LR_CODEC_NONE ? &ts->aconf : &ts->mp3;
+
+    if (ts->audio.type && a->codec != LR_CODEC_NONE) {
+        strcpy(b->tracks.audio, a->codec == LR_CODEC_AAC ? "aac" : "mp3");
+        b->tracks.rate = a->out_rate ? a->out_rate : a->rate;
+        b->tracks.channels = a->channels;
+    }
 }
 
 
@@ -187,20 +237,20 @@ lr_body_close(lr_body_t *b)
 {
     if (b->opened) {
         lr_fragment_close(&b->reader);
+        b->engine->window = b->reader.buf;
+        memset(&b->reader.buf, 0, sizeof(lr_buf_t));
         b->opened = 0;
     }
 }
 
 
 void
-lr_body_destroy(lr_body_t *b)
+lr_engine_free(lr_engine_t *e)
 {
-    lr_body_close(b);
-    lr_buf_free(&b->text);
-    lr_buf_free(&b->reader.buf);
-
-    if (b->ts) {
-        lr_ts_destroy(b->ts);
-        b->ts = NULL;
+    if (e->ts) {
+        lr_ts_destroy(e->ts);
     }
+
+    lr_buf_free(&e->window);
+    memset(e, 0, sizeof(lr_engine_t));
 }

@@ -7,7 +7,7 @@
  * same bytes, so that a request can be tried again from the start.
  *
  * Opening and reading may block.  A body may be opened again after it was
- * closed, and keeps its buffers until it is destroyed.
+ * closed; the memory for rendering is an engine's, which the caller lends.
  */
 
 
@@ -18,6 +18,26 @@
 #include "lr_core.h"
 #include "lr_fragment.h"
 #include "lr_ts.h"
+
+
+/* what is in a rendered fragment; a codec is "" where there is none */
+
+typedef struct {
+    char                  video[8];
+    uint32_t              width;
+    uint32_t              height;
+    char                  audio[8];
+    uint32_t              rate;
+    uint32_t              channels;
+} lr_tracks_t;
+
+
+/* what rendering needs, to be lent to one body at a time */
+
+typedef struct {
+    lr_ts_t              *ts;
+    lr_buf_t              window;
+} lr_engine_t;
 
 
 typedef struct {
@@ -33,8 +53,9 @@ typedef struct {
 
     uint64_t              size;       /* in all, if it was asked for */
     uint64_t              done;       /* given out so far */
+    lr_tracks_t           tracks;     /* known at the end */
 
-    lr_ts_t              *ts;
+    lr_engine_t          *engine;     /* lent by the caller */
     lr_fragment_reader_t  reader;
     unsigned              opened:1;
     unsigned              ended:1;
@@ -55,7 +76,9 @@ int lr_body_open(lr_body_t *b, unsigned size);
 int lr_body_next(lr_body_t *b, u_char **p, size_t *n);
 
 void lr_body_close(lr_body_t *b);
-void lr_body_destroy(lr_body_t *b);
+
+/* a zeroed engine is valid; its memory comes with its first use */
+void lr_engine_free(lr_engine_t *e);
 
 
 #endif /* _LR_BODY_H_INCLUDED_ */

@@ -18,8 +18,9 @@
 
 
 static int lr_dir_path(char *path, const char *root, const char *key);
-static int lr_dir_make(char *path, size_t root);
+static int lr_dir_make(char *path, size_t root, unsigned fsync);
 static int lr_dir_write(int fd, const u_char *p, size_t n);
+static int lr_dir_name(const char *temp, const char *path);
 static int lr_dir_same(const char *a, const char *b);
 static int lr_dir_sync(char *path);
 static int lr_dir_compare(const void *a, const void *b);
@@ -57,15 +58,19 @@ lr_dir_put(const char *root, const char *key, const char *tag,
         goto failed;
     }
 
-    fd = open(temp, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644);
+    /* one that was left behind may be the object by another name */
+
+    (void) unlink(temp);
+
+    fd = open(temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
 
     if (fd == -1 && errno == ENOENT) {
 
-        if (lr_dir_make(path, strlen(root)) != LR_OK) {
+        if (lr_dir_make(path, strlen(root), fsync) != LR_OK) {
             goto failed;
         }
 
-        fd = open(temp, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644);
+        fd = open(temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
     }
 
     if (fd == -1) {
@@ -118,21 +123,17 @@ lr_dir_put(const char *root, const char *key, const char *tag,
 
     } else {
 
-        /* link() fails where there is a name, which rename() would take */
+        rc = lr_dir_name(temp, path);
 
-        if (link(temp, path) == -1) {
-
-            if (errno != EEXIST) {
-                goto failed;
-            }
-
-            rc = lr_dir_same(temp, path);
-            (void) unlink(temp);
-
-            return rc;
+        if (rc == LR_ERROR) {
+            goto failed;
         }
 
         (void) unlink(temp);
+
+        if (rc == LR_DECLINED) {
+            return LR_DECLINED;
+        }
     }
 
     if (fsync && lr_dir_sync(path) != LR_OK) {
@@ -181,8 +182,9 @@ lr_dir_path(char *path, const char *root, const char *key)
 /* makes the directories on the way to a path, below its root */
 
 static int
-lr_dir_make(char *path, size_t root)
+lr_dir_make(char *path, size_t root, unsigned fsync)
 {
+    int    rc;
     char  *p;
 
     for (p = path + root + 1; *p; p++) {
@@ -193,12 +195,20 @@ lr_dir_make(char *path, size_t root)
 
         *p = '\0';
 
-        if (mkdir(path, 0755) == -1 && errno != EEXIST) {
-            *p = '/';
-            return LR_ERROR;
+        rc = mkdir(path, 0755);
+
+        if (rc == 0 && fsync) {
+            rc = lr_dir_sync(path);
+
+        } else if (rc == -1 && errno == EEXIST) {
+            rc = 0;
         }
 
         *p = '/';
+
+        if (rc != 0) {
+            return LR_ERROR;
+        }
     }
 
     return LR_OK;
@@ -229,16 +239,58 @@ lr_dir_write(int fd, const u_char *p, size_t n)
 }
 
 
-/* LR_OK when two files hold the same bytes, else LR_DECLINED */
+/*
+ * Gives a file its name where there is none, or one with the same bytes:
+ * link() fails where there is a name, which rename() would take.
+ */
+
+static int
+lr_dir_name(const char *temp, const char *path)
+{
+    struct stat  st;
+
+    if (link(temp, path) == 0) {
+        return LR_OK;
+    }
+
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) {
+
+        /* a file system without links */
+
+        if (lstat(path, &st) == -1) {
+            return errno == ENOENT && rename(temp, path) == 0 ? LR_OK
+                                                              : LR_ERROR;
+        }
+
+        errno = EEXIST;
+    }
+
+    return errno == EEXIST ? lr_dir_same(temp, path) : LR_ERROR;
+}
+
+
+/*
+ * LR_OK when two files hold the same bytes, LR_DECLINED when not, or b is
+ * no file; LR_ERROR with errno when that could not be seen.
+ */
 
 static int
 lr_dir_same(const char *a, const char *b)
 {
-    int      fa, fb, rc;
-    u_char  *buf;
-    ssize_t  n, m;
+    int          fa, fb, rc, err;
+    u_char      *buf;
+    ssize_t      n, m;
+    struct stat  st;
 
-    rc = LR_DECLINED;
+    if (lstat(b, &st) == -1) {
+        return LR_ERROR;
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        return LR_DECLINED;
+    }
+
+    rc = LR_ERROR;
     fa = open(a, O_RDONLY|O_CLOEXEC);
     fb = open(b, O_RDONLY|O_CLOEXEC);
     buf = malloc(131072);
@@ -251,7 +303,12 @@ lr_dir_same(const char *a, const char *b)
         n = read(fa, buf, 65536);
         m = read(fb, buf + 65536, 65536);
 
-        if (n != m || n < 0 || memcmp(buf, buf + 65536, (size_t) n) != 0) {
+        if (n < 0 || m < 0) {
+            break;
+        }
+
+        if (n != m || memcmp(buf, buf + 65536, (size_t) n) != 0) {
+            rc = LR_DECLINED;
             break;
         }
 
@@ -263,6 +320,8 @@ lr_dir_same(const char *a, const char *b)
 
 done:
 
+    err = errno;
+
     if (fa != -1) {
         close(fa);
     }
@@ -272,6 +331,7 @@ done:
     }
 
     free(buf);
+    errno = err;
 
     return rc;
 }
@@ -372,6 +432,7 @@ int
 lr_dir_list(const char *root, const char *prefix, const char *after,
     lr_buf_t *out, char *err, size_t size)
 {
+    int              rc, err_no;
     DIR             *d;
     char             path[LR_DIR_PATH];
     char           **names, **more;
@@ -401,14 +462,18 @@ lr_dir_list(const char *root, const char *prefix, const char *after,
     n = 0;
     nalloc = 0;
 
-    while ((de = readdir(d)) != NULL) {
+    rc = strncmp(after, prefix, len);
 
-        if (de->d_name[0] == '.') {
-            continue;
+    for ( ;; ) {
+        errno = 0;
+        de = readdir(d);
+
+        if (de == NULL) {
+            break;
         }
 
-        if (strncmp(after, prefix, len) == 0
-            && strcmp(de->d_name, after + len) <= 0)
+        if (de->d_name[0] == '.' || rc > 0
+            || (rc == 0 && strcmp(de->d_name, after + len) <= 0))
         {
             continue;
         }
@@ -435,6 +500,8 @@ lr_dir_list(const char *root, const char *prefix, const char *after,
         n++;
     }
 
+    err_no = out->failed ? ENOMEM : errno;
+
     closedir(d);
 
     if (n) {
@@ -442,7 +509,6 @@ lr_dir_list(const char *root, const char *prefix, const char *after,
     }
 
     for (i = 0; i < n; i++) {
-        int  rc;
 
         rc = snprintf(path, sizeof(path), "%s/%s%s", root, prefix, names[i]);
 
@@ -461,7 +527,13 @@ lr_dir_list(const char *root, const char *prefix, const char *after,
     free(names);
 
     if (out->failed) {
-        snprintf(err, size, "no memory");
+        err_no = ENOMEM;
+    }
+
+    if (err_no) {
+        snprintf(err, size, "\"%s/%s\" could not be listed (%d: %s)", root,
+                 prefix, err_no, strerror(err_no));
+        errno = err_no;
         return LR_ERROR;
     }
 

@@ -71,11 +71,13 @@ lr_fragment_create(const char *dir, uint32_t number)
 
     lr_flv_file_header(head, 1, 1);
 
+    errno = ENOSPC;
+
     if (pwrite(fd, head, sizeof(head), 0) != (ssize_t) sizeof(head)) {
         rc = errno;
         close(fd);
         unlink(path);
-        errno = rc ? rc : ENOSPC;
+        errno = rc;
         return -1;
     }
 
@@ -197,6 +199,7 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
     char                path[4096];
     size_t              len;
     uint32_t            i;
+    uint64_t            pos;
     struct stat         st;
     lr_fragment_head_t  head;
 
@@ -230,12 +233,21 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
         goto failed;
     }
 
+    /* the rows are of this file if they cover it, tag by tag */
+
+    pos = LR_FLV_FILE_HEADER;
+
     for (i = 0; i < head.nrows; i++) {
-        if ((*rows)[i].offset < LR_FLV_FILE_HEADER + LR_FLV_TAG_HEADER
-            || (uint64_t) (*rows)[i].offset + (*rows)[i].size > size)
-        {
+        if ((*rows)[i].offset != pos + LR_FLV_TAG_HEADER) {
             goto failed;
         }
+
+        pos = (uint64_t) (*rows)[i].offset + (*rows)[i].size
+              + LR_FLV_TAG_TRAILER;
+    }
+
+    if (pos != size) {
+        goto failed;
     }
 
     *n = head.nrows;
@@ -471,7 +483,9 @@ lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n)
         }
     }
 
-    f->duration = end;
+    /* a damaged timestamp must not make the journal unreadable */
+
+    f->duration = end > INT32_MAX ? INT32_MAX : end;
 }
 
 
@@ -661,4 +675,10 @@ lr_fragment_close(lr_fragment_reader_t *r)
     r->next = 0;
     r->buf.len = 0;
     r->start = 0;
+
+    /* a lack of memory does not last for ever */
+
+    if (r->buf.failed) {
+        lr_buf_free(&r->buf);
+    }
 }

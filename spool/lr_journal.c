@@ -60,17 +60,21 @@ failed:
 }
 
 
+/* the time of the last write is kept: it tells when a writer died */
+
 static int
 lr_journal_trim(int fd)
 {
-    off_t    end, pos;
-    char     buf[4096];
-    size_t   len;
-    ssize_t  n;
+    off_t            end, pos;
+    char             buf[4096];
+    size_t           len;
+    ssize_t          n;
+    struct stat      st;
+    struct timespec  times[2];
 
     end = lseek(fd, 0, SEEK_END);
 
-    if (end == -1) {
+    if (end == -1 || fstat(fd, &st) == -1) {
         return LR_ERROR;
     }
 
@@ -82,6 +86,7 @@ lr_journal_trim(int fd)
         n = pread(fd, buf, len, pos - (off_t) len);
 
         if (n != (ssize_t) len) {
+            errno = n == -1 ? errno : EIO;
             return LR_ERROR;
         }
 
@@ -95,9 +100,17 @@ lr_journal_trim(int fd)
         }
     }
 
-    if (pos != end && ftruncate(fd, pos) == -1) {
+    if (pos == end) {
+        return LR_OK;
+    }
+
+    if (ftruncate(fd, pos) == -1) {
         return LR_ERROR;
     }
+
+    times[0] = st.st_atim;
+    times[1] = st.st_mtim;
+    (void) futimens(fd, times);
 
     return LR_OK;
 }
@@ -136,6 +149,12 @@ lr_journal_write(int fd, const char *event, json_t *object)
 
     len = strlen(text);
     text[len++] = '\n';
+
+    if (len > LR_JOURNAL_LINE_MAX) {
+        free(text);
+        errno = EMSGSIZE;
+        return LR_ERROR;
+    }
 
     end = lseek(fd, 0, SEEK_END);
     n = end == -1 ? -1 : write(fd, text, len);
@@ -182,6 +201,7 @@ lr_journal_read(const char *path, uint64_t *offset, lr_journal_pt handler,
 
     if (buf == NULL) {
         close(fd);
+        snprintf(err, size, "no memory");
         errno = ENOMEM;
         return LR_ERROR;
     }
@@ -256,6 +276,12 @@ lr_journal_line(const char *line, size_t n, lr_journal_pt handler, void *data,
 
     if (object == NULL) {
         snprintf(err, size, "a line is not JSON: %s", je.text);
+
+        if (json_error_code(&je) == json_error_out_of_memory) {
+            errno = ENOMEM;
+            return LR_ERROR;
+        }
+
         return LR_DECLINED;
     }
 
@@ -267,10 +293,25 @@ lr_journal_line(const char *line, size_t n, lr_journal_pt handler, void *data,
 
     } else {
         err[0] = '\0';
-        rc = handler(data, event, object) == LR_OK ? LR_OK : LR_DECLINED;
+        errno = 0;
+        rc = handler(data, event, object);
 
-        if (rc == LR_DECLINED && err[0] == '\0') {
-            snprintf(err, size, "event \"%.32s\" is not understood", event);
+        /* nothing is given up for a lack of memory */
+
+        if (rc != LR_OK && errno == ENOMEM) {
+            snprintf(err, size, "no memory");
+            json_decref(object);
+            errno = ENOMEM;
+            return LR_ERROR;
+        }
+
+        if (rc != LR_OK) {
+            rc = LR_DECLINED;
+
+            if (err[0] == '\0') {
+                snprintf(err, size, "event \"%.32s\" is not understood",
+                         event);
+            }
         }
     }
 

@@ -31,7 +31,8 @@ int lr_journal_open(const char *path, int create);
 /*
  * Appends {"event": event, ...}; steals the reference to the object, which
  * may be NULL (no memory).  LR_ERROR with errno when it could not be
- * written whole; what was written of it is cut off again.
+ * written whole, what was written of it is cut off again; EMSGSIZE when
+ * the line would be too long to be read.
  */
 int lr_journal_write(int fd, const char *event, json_t *object);
 
@@ -40,8 +41,8 @@ int lr_journal_write(int fd, const char *event, json_t *object);
  * behind it.  A handler that does not give LR_OK ends the reading, and
  * *offset stays before its line.  Gives LR_OK; LR_DECLINED with a reason
  * in err for a line that is not a JSON object with a string "event", or
- * that the handler refused; LR_ERROR with errno when the file cannot be
- * read.
+ * that the handler refused; LR_ERROR with errno and a reason when the file
+ * cannot be read, or there is no memory, which a handler tells by errno.
  */
 typedef int (*lr_journal_pt)(void *data, const char *event, json_t *object);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "lr_fragment.h"
 #include "lr_journal.h"
+#include "lr_manifest.h"
 #include "lr_recording.h"
 #include "lr_sample.h"
 
@@ -30,10 +31,12 @@ static int lr_recording_event_open(lr_recording_t *rec, json_t *o);
 static int lr_recording_event_close(lr_recording_replay_t *r, json_t *o);
 static int lr_recording_integer(json_t *o, const char *key, int64_t min,
     int64_t max, int64_t *v);
+static int lr_recording_time(json_t *o, const char *key, int64_t *v);
 static int lr_recording_mend(lr_recording_t *rec, const char *dir, int fd);
 static int64_t lr_recording_touched(const lr_recording_t *rec,
     const char *dir);
 static int64_t lr_recording_mtime(const char *path);
+static void lr_recording_release(lr_claim_t *claim);
 static int lr_recording_adopt(lr_claim_t *claim, const char *dir,
     const lr_settings_t *settings, int64_t now);
 static int lr_recording_create(lr_claim_t *claim, const char *spool,
@@ -80,8 +83,8 @@ lr_recording_event(void *data, const char *event, json_t *o)
         id = json_string_value(json_object_get(o, "id"));
 
         if (lr_recording_integer(o, "version", 1, INT32_MAX, &v) != LR_OK
-            || lr_recording_integer(o, "time", 0, INT64_MAX, &time) != LR_OK
-            || id == NULL || strlen(id) > LR_ID_MAX)
+            || lr_recording_time(o, "time", &time) != LR_OK
+            || id == NULL || !lr_manifest_id_valid(id, strlen(id)))
         {
             return LR_ERROR;
         }
@@ -118,12 +121,12 @@ lr_recording_event(void *data, const char *event, json_t *o)
         return LR_OK;
     }
 
-    if (lr_recording_integer(o, "time", 0, INT64_MAX, &time) != LR_OK) {
+    if (lr_recording_time(o, "time", &time) != LR_OK) {
         return LR_ERROR;
     }
 
     if (strcmp(event, "publish") == 0) {
-        if (lr_recording_integer(o, "media", 0, INT64_MAX, &v) != LR_OK) {
+        if (lr_recording_time(o, "media", &v) != LR_OK) {
             return LR_ERROR;
         }
 
@@ -159,16 +162,19 @@ lr_recording_event_open(lr_recording_t *rec, json_t *o)
     f = &rec->open;
     memset(f, 0, sizeof(lr_fragment_t));
 
-    if (lr_recording_integer(o, "file", rec->next, UINT32_MAX - 1, &number)
+    if (lr_recording_integer(o, "file", rec->next, LR_MANIFEST_COUNT_MAX,
+                             &number)
         != LR_OK
-        || lr_recording_integer(o, "cycle", rec->cycle, UINT32_MAX, &cycle)
+        || lr_recording_integer(o, "cycle", rec->cycle,
+                                LR_MANIFEST_COUNT_MAX, &cycle)
            != LR_OK
-        || lr_recording_integer(o, "base", INT64_MIN, INT64_MAX, &f->base)
+        || lr_recording_integer(o, "base", -LR_TIME_MAX, LR_TIME_MAX,
+                                &f->base)
            != LR_OK
-        || lr_recording_integer(o, "media", 0, INT64_MAX / 2, &f->media)
+        || lr_recording_integer(o, "media", -LR_TIME_MAX, LR_TIME_MAX,
+                                &f->media)
            != LR_OK
-        || lr_recording_integer(o, "wall", 0, INT64_MAX / 2, &f->wall)
-           != LR_OK)
+        || lr_recording_time(o, "wall", &f->wall) != LR_OK)
     {
         return LR_ERROR;
     }
@@ -204,7 +210,8 @@ lr_recording_event_close(lr_recording_replay_t *r, json_t *o)
            != LR_OK
         || lr_recording_integer(o, "duration", 0, INT32_MAX, &f->duration)
            != LR_OK
-        || lr_recording_integer(o, "bytes", 0, INT64_MAX, &bytes) != LR_OK
+        || lr_recording_integer(o, "bytes", 0, LR_MANIFEST_SIZE_MAX, &bytes)
+           != LR_OK
         || lr_recording_integer(o, "rows", 1, UINT32_MAX, &rows) != LR_OK)
     {
         return LR_ERROR;
@@ -216,7 +223,10 @@ lr_recording_event_close(lr_recording_replay_t *r, json_t *o)
 
     rec->has_open = 0;
     rec->fragments++;
-    rec->media = f->media + f->duration;
+
+    if (rec->media < f->media + f->duration) {
+        rec->media = f->media + f->duration;
+    }
 
     if (r->reader && r->reader->fragment) {
         return r->reader->fragment(r->reader->data, f);
@@ -241,6 +251,13 @@ lr_recording_integer(json_t *o, const char *key, int64_t min, int64_t max,
     *v = json_integer_value(j);
 
     return *v < min || *v > max ? LR_ERROR : LR_OK;
+}
+
+
+static int
+lr_recording_time(json_t *o, const char *key, int64_t *v)
+{
+    return lr_recording_integer(o, key, 0, LR_TIME_MAX, v);
 }
 
 
@@ -466,11 +483,7 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
 
         /* ids sort by time: the later one is gone on with */
 
-        if (claim->fd != -1) {
-            close(claim->fd);
-            lr_settings_free(&claim->settings);
-        }
-
+        lr_recording_release(claim);
         *claim = *other;
         strcpy(best, de->d_name);
     }
@@ -481,31 +494,48 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
         closedir(d);
     }
 
-    if (claim->fd == -1) {
-        if (locked && !final) {
-            return LR_AGAIN;
+    if (claim->fd == -1 && locked && !final) {
+        return LR_AGAIN;
+    }
+
+    if (claim->fd != -1) {
+
+        if (lr_recording_mend(&claim->rec, claim->dir, claim->fd) == LR_OK
+            && lr_recording_read(&claim->rec, claim->dir, NULL, err, size)
+               == LR_OK
+            && lr_recording_publish(claim->fd, now, claim->rec.media)
+               == LR_OK)
+        {
+            claim->resumed = 1;
+            return LR_OK;
         }
 
-        return lr_recording_create(claim, spool, settings, id, now, err,
-                                   size);
+        /* what cannot be gone on with must not keep its stream from disk */
+
+        lr_recording_release(claim);
     }
 
-    if (lr_recording_mend(&claim->rec, claim->dir, claim->fd) != LR_OK
-        || lr_recording_read(&claim->rec, claim->dir, NULL, err, size)
-           != LR_OK
-        || lr_recording_publish(claim->fd, now, claim->rec.media) != LR_OK)
-    {
-        snprintf(err, size, "\"%s\" could not be gone on with (%d: %s)",
-                 claim->dir, errno, strerror(errno));
+    return lr_recording_create(claim, spool, settings, id, now, err, size);
+}
+
+
+static void
+lr_recording_release(lr_claim_t *claim)
+{
+    int  err;
+
+    err = errno;
+
+    if (claim->fd != -1) {
         close(claim->fd);
-        claim->fd = -1;
-        lr_settings_free(&claim->settings);
-        return LR_ERROR;
     }
 
-    claim->resumed = 1;
+    lr_settings_free(&claim->settings);
 
-    return LR_OK;
+    memset(claim, 0, sizeof(lr_claim_t));
+    claim->fd = -1;
+
+    errno = err;
 }
 
 
@@ -558,12 +588,7 @@ lr_recording_adopt(lr_claim_t *claim, const char *dir,
 
 done:
 
-    if (claim->fd != -1) {
-        close(claim->fd);
-        claim->fd = -1;
-    }
-
-    lr_settings_free(&claim->settings);
+    lr_recording_release(claim);
 
     return rc;
 }
@@ -582,6 +607,11 @@ lr_recording_create(lr_claim_t *claim, const char *spool,
 
     memset(&text, 0, sizeof(lr_buf_t));
     temp[0] = '\0';
+
+    if (!lr_manifest_id_valid(id, strlen(id))) {
+        errno = EINVAL;
+        goto failed;
+    }
 
     if (lr_settings_copy(&claim->settings, settings) != LR_OK) {
         errno = ENOMEM;
@@ -649,8 +679,16 @@ lr_recording_create(lr_claim_t *claim, const char *spool,
 
         if (rename(temp, claim->dir) == 0) {
             lr_buf_free(&text);
-            return lr_recording_read(&claim->rec, claim->dir, NULL, err,
-                                     size);
+
+            if (lr_recording_read(&claim->rec, claim->dir, NULL, err, size)
+                == LR_OK)
+            {
+                return LR_OK;
+            }
+
+            lr_recording_release(claim);
+
+            return LR_ERROR;
         }
 
         if (errno != ENOENT) {
@@ -663,10 +701,7 @@ failed:
     snprintf(err, size, "a recording could not be made in \"%s\" (%d: %s)",
              spool, errno, strerror(errno));
 
-    if (claim->fd != -1) {
-        close(claim->fd);
-        claim->fd = -1;
-    }
+    lr_recording_release(claim);
 
     if (temp[0]) {
         snprintf(path, sizeof(path), "%s/template.json", temp);
@@ -676,7 +711,6 @@ failed:
         (void) rmdir(temp);
     }
 
-    lr_settings_free(&claim->settings);
     lr_buf_free(&text);
 
     return LR_ERROR;
@@ -742,6 +776,12 @@ lr_recording_end(const char *dir, int64_t grace, int64_t now, int64_t *until,
     rc = lr_recording_read(&rec, dir, NULL, err, size);
 
     if (rc != LR_OK) {
+        goto done;
+    }
+
+    if (rec.id[0] == '\0') {
+        snprintf(err, size, "record.log is empty");
+        rc = LR_DECLINED;
         goto done;
     }
 

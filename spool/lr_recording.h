@@ -5,7 +5,8 @@
  * A recording in the spool, <spool>/<app>/<stream>/<id>/, and its journal
  * record.log.  Whoever holds that journal's lock is the recorder.  The
  * events, all times in ms, "time" and "wall" since 1970, "media" since the
- * recording's first frame:
+ * recording's first frame (less than 0 where the other track begins before
+ * it):
  *
  *   start      version, id, time
  *   publish    time, media                  a span begins
@@ -46,7 +47,7 @@ typedef struct {
     char                id[LR_ID_MAX + 1];
     int64_t             started;
     int64_t             time;         /* of the last change of state */
-    int64_t             media;        /* where the last fragment ends */
+    int64_t             media;        /* where all fragments have ended */
     int64_t             cycle_start;
     uint32_t            cycle;        /* number of the one under way */
     uint32_t            next;         /* number of the next file */
@@ -98,8 +99,8 @@ typedef struct {
 /*
  * Becomes the recorder of a stream: goes on with the recording of the same
  * app, stream and scope whose grace still runs at "now", or creates one
- * with the id given.  Mends what a dead recorder left, and writes the
- * publish event.
+ * with the id given ([0-9a-z-]{1,64}).  Mends what a dead recorder left,
+ * and writes the publish event.  Where that fails, one is created as well.
  *
  * LR_AGAIN: a recording that might be gone on with is locked; unless
  * "final" is set, when a new one is made beside it.  LR_ERROR with a

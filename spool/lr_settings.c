@@ -4,13 +4,18 @@
  */
 
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include "lr_name.h"
 #include "lr_settings.h"
 
 
 static char *lr_settings_dup(const char *s);
+static int lr_settings_load(const char *path, lr_buf_t *text);
 static int lr_settings_name(json_t *root, const char *key, char *name);
 static int lr_settings_string(json_t *root, const char *key, char **s);
 static int lr_settings_time(json_t *root, const char *key, int64_t *ms);
@@ -107,18 +112,36 @@ lr_settings_read(lr_settings_t *st, const char *dir, char *err, size_t size)
     int           rc;
     char          path[4096];
     json_t       *root;
-    json_int_t    version;
+    lr_buf_t      text;
+    json_int_t    version, formats;
     json_error_t  je;
 
     memset(st, 0, sizeof(lr_settings_t));
+    memset(&text, 0, sizeof(lr_buf_t));
 
     snprintf(path, sizeof(path), "%s/template.json", dir);
 
-    root = json_load_file(path, JSON_REJECT_DUPLICATES, &je);
+    rc = lr_settings_load(path, &text);
+
+    if (rc != LR_OK) {
+        snprintf(err, size, "template.json: %s", strerror(errno));
+        lr_buf_free(&text);
+        return rc;
+    }
+
+    root = json_loadb((char *) text.data, text.len, JSON_REJECT_DUPLICATES,
+                      &je);
+    lr_buf_free(&text);
 
     if (root == NULL) {
         snprintf(err, size, "template.json: %s", je.text);
-        return LR_ERROR;
+
+        if (json_error_code(&je) == json_error_out_of_memory) {
+            errno = ENOMEM;
+            return LR_ERROR;
+        }
+
+        return LR_DECLINED;
     }
 
     version = json_integer_value(json_object_get(root, "version"));
@@ -127,13 +150,14 @@ lr_settings_read(lr_settings_t *st, const char *dir, char *err, size_t size)
         snprintf(err, size, "template.json has format version %lld, this"
                  " module knows %d", (long long) version, LR_SPOOL_VERSION);
         json_decref(root);
-        return LR_ERROR;
+        return LR_DECLINED;
     }
 
-    st->formats = (unsigned) json_integer_value(json_object_get(root,
-                                                                "formats"));
+    formats = json_integer_value(json_object_get(root, "formats"));
+    errno = 0;
 
-    rc = lr_settings_name(root, "app", st->app)
+    rc = formats <= 0 || formats > 0xff
+         || lr_settings_name(root, "app", st->app)
          || lr_settings_name(root, "stream", st->stream)
          || lr_settings_string(root, "domain", &st->domain)
          || lr_settings_string(root, "scope", &st->scope)
@@ -148,14 +172,76 @@ lr_settings_read(lr_settings_t *st, const char *dir, char *err, size_t size)
 
     json_decref(root);
 
-    if (rc || st->formats == 0) {
-        snprintf(err, size, "template.json lacks a member or has one of the"
-                 " wrong type");
-        lr_settings_free(st);
+    if (rc == 0) {
+        st->formats = (unsigned) formats;
+        return LR_OK;
+    }
+
+    lr_settings_free(st);
+
+    if (errno == ENOMEM) {
+        snprintf(err, size, "no memory");
         return LR_ERROR;
     }
 
-    return LR_OK;
+    snprintf(err, size, "template.json lacks a member or has one of the"
+             " wrong kind");
+
+    return LR_DECLINED;
+}
+
+
+static int
+lr_settings_load(const char *path, lr_buf_t *text)
+{
+    int      fd, rc;
+    ssize_t  n;
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+               ? LR_DECLINED : LR_ERROR;
+    }
+
+    rc = LR_ERROR;
+
+    if (lr_buf_reserve(text, LR_SETTINGS_MAX + 1) != LR_OK) {
+        errno = ENOMEM;
+        goto done;
+    }
+
+    for ( ;; ) {
+        n = read(fd, text->data + text->len, text->size - text->len);
+
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (n == -1) {
+            rc = errno == EISDIR ? LR_DECLINED : LR_ERROR;
+            break;
+        }
+
+        if (n == 0) {
+            rc = LR_OK;
+            break;
+        }
+
+        text->len += (size_t) n;
+
+        if (text->len > LR_SETTINGS_MAX) {
+            errno = EFBIG;
+            rc = LR_DECLINED;
+            break;
+        }
+    }
+
+done:
+
+    close(fd);
+
+    return rc;
 }
 
 
@@ -166,7 +252,7 @@ lr_settings_name(json_t *root, const char *key, char *name)
 
     s = json_string_value(json_object_get(root, key));
 
-    if (s == NULL || strlen(s) > LR_NAME_MAX) {
+    if (s == NULL || !lr_name_valid(s, strlen(s))) {
         return 1;
     }
 

@@ -24,6 +24,9 @@
 
 #define LR_NAME_MAX         255
 
+/* of template.json, in bytes */
+#define LR_SETTINGS_MAX     65536
+
 
 typedef struct {
     char        app[LR_NAME_MAX + 1];
@@ -51,8 +54,9 @@ void lr_settings_free(lr_settings_t *st);
 void lr_settings_write(const lr_settings_t *st, lr_buf_t *out);
 
 /*
- * Reads template.json of a recording's directory.  LR_ERROR with a reason
- * in err when it is missing or not understood.
+ * Reads template.json of a recording's directory.  A reason is in err:
+ * LR_DECLINED when it is missing or not understood, LR_ERROR with errno
+ * when it could not be read now.
  */
 int lr_settings_read(lr_settings_t *st, const char *dir, char *err,
     size_t size);

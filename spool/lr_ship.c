@@ -28,14 +28,13 @@ static lr_ship_fragment_t *lr_ship_head(lr_ship_t *s, json_t *o);
 static int lr_ship_journal(lr_ship_t *s, const char *event, json_t *o);
 static int lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o);
 static int lr_ship_add_spans(lr_ship_t *s);
+static int64_t lr_ship_part_end(const lr_manifest_t *part);
 static void lr_ship_trim(lr_ship_t *s);
 static int lr_ship_cycle_done(const lr_ship_t *s);
 static int lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key);
 static int lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text);
 static void lr_ship_cycle_range(const lr_ship_t *s, int64_t *start,
     int64_t *end, int64_t *duration);
-static json_t *lr_ship_video(const lr_ts_t *ts);
-static json_t *lr_ship_audio(const lr_ts_t *ts);
 
 
 int
@@ -61,11 +60,17 @@ lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
         return LR_ERROR;
     }
 
-    if (lr_settings_read(&s->settings, dir, err, size) != LR_OK
-        || lr_zone_parse(s->settings.timezone, strlen(s->settings.timezone),
-                         &s->zone)
-           != LR_OK)
+    rc = lr_settings_read(&s->settings, dir, err, size);
+
+    if (rc != LR_OK) {
+        goto failed;
+    }
+
+    if (lr_zone_parse(s->settings.timezone, strlen(s->settings.timezone),
+                      &s->zone)
+        != LR_OK)
     {
+        snprintf(err, size, "template.json has an unknown timezone");
         rc = LR_DECLINED;
         goto failed;
     }
@@ -93,6 +98,12 @@ lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
                  strerror(errno));
         rc = LR_ERROR;
         goto failed;
+    }
+
+    /* the one before may have died before it removed what it confirmed */
+
+    if (s->next) {
+        lr_fragment_remove(dir, s->fragments[s->next - 1].f.number);
     }
 
     return LR_OK;
@@ -362,6 +373,7 @@ lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
     lr_manifest_fragment_t   mf;
 
     if (s->part && s->part->nfragments == LR_MANIFEST_FRAGMENTS) {
+        s->from = lr_ship_part_end(s->part);
         lr_manifest_free(s->part);
         s->part = NULL;
     }
@@ -376,6 +388,7 @@ lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
 
         s->parts++;
         s->listed = 0;
+        s->dirty = 0;
     }
 
     memset(&mf, 0, sizeof(lr_manifest_fragment_t));
@@ -425,7 +438,8 @@ lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
 static void
 lr_ship_trim(lr_ship_t *s)
 {
-    size_t  i, n;
+    size_t               i, n, nalloc;
+    lr_ship_fragment_t  *less;
 
     for (n = 0; n < s->next && s->fragments[n].f.cycle < s->cycle; n++) {
         /* void */
@@ -435,11 +449,27 @@ lr_ship_trim(lr_ship_t *s)
         free(s->fragments[i].key);
     }
 
+    if (n == 0) {
+        return;
+    }
+
     s->n -= n;
     s->next -= n;
 
     memmove(s->fragments, s->fragments + n,
             s->n * sizeof(lr_ship_fragment_t));
+
+    /* a long recording that was opened anew had all of its fragments here */
+
+    if (s->n * 4 < s->nalloc && s->nalloc > 64) {
+        nalloc = s->n * 2 > 16 ? s->n * 2 : 16;
+        less = realloc(s->fragments, nalloc * sizeof(lr_ship_fragment_t));
+
+        if (less) {
+            s->fragments = less;
+            s->nalloc = nalloc;
+        }
+    }
 }
 
 
@@ -481,18 +511,23 @@ lr_ship_next(const lr_ship_t *s)
     ended = s->rec.state == LR_RECORDING_ENDED;
     unlisted = s->part ? s->part->nfragments - s->listed : 0;
 
-    /* a full part has to be in the bucket before the next one is begun */
-
-    if (unlisted && s->part->nfragments == LR_MANIFEST_FRAGMENTS) {
-        return LR_SHIP_MANIFEST;
-    }
-
     if (unlisted >= LR_SHIP_UNLISTED) {
         return LR_SHIP_MANIFEST;
     }
 
     if (lr_ship_cycle_done(s)) {
         return unlisted ? LR_SHIP_MANIFEST : LR_SHIP_INDEX;
+    }
+
+    /*
+     * A full part has to be in the bucket, with all that belongs to it,
+     * before the next one is begun.
+     */
+
+    if (s->part && s->part->nfragments == LR_MANIFEST_FRAGMENTS
+        && (unlisted || s->dirty))
+    {
+        return LR_SHIP_MANIFEST;
     }
 
     if (s->next < s->n) {
@@ -585,7 +620,13 @@ lr_ship_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
 
         } else {
             lr_buf_append(key, first.data, first.len + 1);
-            rc = key->failed ? LR_ERROR : LR_OK;
+
+            if (key->failed) {
+                rc = LR_ERROR;
+
+            } else {
+                key->len--;
+            }
         }
     }
 
@@ -604,21 +645,16 @@ lr_ship_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
 static int
 lr_ship_add_spans(lr_ship_t *s)
 {
-    size_t                   i, n;
-    int64_t                  from, to;
-    lr_manifest_fragment_t  *last;
+    size_t   i;
+    int64_t  to;
 
-    n = s->part->nfragments;
-    last = &s->part->fragments[n - 1];
-
-    from = s->part->part == 0 ? 0 : s->part->fragments[0].media;
-    to = n == LR_MANIFEST_FRAGMENTS ? last->media + last->duration
-                                    : INT64_MAX;
+    to = s->part->nfragments == LR_MANIFEST_FRAGMENTS && !s->part->closed
+         ? lr_ship_part_end(s->part) : INT64_MAX;
 
     s->part->nspans = 0;
 
     for (i = 0; i < s->nspans; i++) {
-        if (s->spans[i].media >= from && s->spans[i].media < to
+        if (s->spans[i].media >= s->from && s->spans[i].media < to
             && lr_manifest_add_span(s->part, s->spans[i].wall,
                                     s->spans[i].media)
                == LR_ERROR)
@@ -628,6 +664,17 @@ lr_ship_add_spans(lr_ship_t *s)
     }
 
     return LR_OK;
+}
+
+
+static int64_t
+lr_ship_part_end(const lr_manifest_t *part)
+{
+    lr_manifest_fragment_t  *last;
+
+    last = &part->fragments[part->nfragments - 1];
+
+    return last->media + last->duration;
 }
 
 
@@ -762,11 +809,11 @@ done:
 
 int
 lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step, const char *key,
-    uint64_t bytes, const lr_ts_t *ts)
+    uint64_t bytes, const lr_tracks_t *tracks)
 {
     int                  rc;
     uint32_t             number;
-    json_t              *o, *track;
+    json_t              *o;
 
     switch (step) {
 
@@ -777,16 +824,22 @@ lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step, const char *key,
         o = json_pack("{s:I, s:s, s:I}", "file", (json_int_t) number,
                       "key", key, "bytes", (json_int_t) bytes);
 
-        track = lr_ship_video(ts);
-
-        if (track) {
-            json_object_set_new(o, "video", track);
+        if (tracks->video[0]) {
+            json_object_set_new(o, "video",
+                                json_pack("{s:s, s:I, s:I}",
+                                          "codec", tracks->video, "width",
+                                          (json_int_t) tracks->width,
+                                          "height",
+                                          (json_int_t) tracks->height));
         }
 
-        track = lr_ship_audio(ts);
-
-        if (track) {
-            json_object_set_new(o, "audio", track);
+        if (tracks->audio[0]) {
+            json_object_set_new(o, "audio",
+                                json_pack("{s:s, s:I, s:I}",
+                                          "codec", tracks->audio, "rate",
+                                          (json_int_t) tracks->rate,
+                                          "channels",
+                                          (json_int_t) tracks->channels));
         }
 
         rc = lr_ship_journal(s, "fragment", o);
@@ -866,46 +919,6 @@ lr_ship_journal(lr_ship_t *s, const char *event, json_t *o)
 }
 
 
-static json_t *
-lr_ship_video(const lr_ts_t *ts)
-{
-    if (ts == NULL || ts->video.type == 0
-        || ts->vconf.codec == LR_CODEC_NONE)
-    {
-        return NULL;
-    }
-
-    return json_pack("{s:s, s:I, s:I}",
-                     "codec", ts->vconf.codec == LR_CODEC_HEVC ? "hevc"
-                                                               : "avc",
-                     "width", (json_int_t) ts->vconf.width,
-                     "height", (json_int_t) ts->vconf.height);
-}
-
-
-static json_t *
-lr_ship_audio(const lr_ts_t *ts)
-{
-    const lr_audio_t  *a;
-
-    if (ts == NULL || ts->audio.type == 0) {
-        return NULL;
-    }
-
-    a = ts->aconf.codec != LR_CODEC_NONE ? &ts->aconf : &ts->mp3;
-
-    if (a->codec == LR_CODEC_NONE) {
-        return NULL;
-    }
-
-    return json_pack("{s:s, s:I, s:I}",
-                     "codec", a->codec == LR_CODEC_AAC ? "aac" : "mp3",
-                     "rate", (json_int_t) (a->out_rate ? a->out_rate
-                                                       : a->rate),
-                     "channels", (json_int_t) a->channels);
-}
-
-
 int
 lr_ship_remove(lr_ship_t *s)
 {
@@ -928,6 +941,9 @@ lr_ship_remove(lr_ship_t *s)
         slash = strrchr(path, '/');
         *slash = '\0';
     }
+
+    snprintf(to, sizeof(to), "%s/" LR_TMP_DIR, path);
+    (void) mkdir(to, 0700);
 
     snprintf(to, sizeof(to), "%s/" LR_TMP_DIR "/%s", path, s->rec.id);
 

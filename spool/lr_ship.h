@@ -77,6 +77,7 @@ typedef struct {
     lr_manifest_t       *part;        /* the newest, with what is confirmed */
     size_t               listed;      /* fragments of it in the bucket */
     uint32_t             parts;       /* begun */
+    int64_t              from;        /* media time the newest begins at */
     uint32_t             cycle;       /* the first without an index */
     unsigned             dirty:1;     /* the part changed otherwise */
     unsigned             closed:1;    /* the last manifest is in the bucket */
@@ -113,11 +114,11 @@ int lr_ship_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
 
 /*
  * The bucket has confirmed a step: journals it, and frees what nobody needs
- * any more.  ts tells of a fragment's codecs.  LR_ERROR with errno when it
+ * any more.  tracks tells of a fragment's codecs.  LR_ERROR with errno when it
  * could not be journalled; the step is then done again.
  */
 int lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step, const char *key,
-    uint64_t bytes, const lr_ts_t *ts);
+    uint64_t bytes, const lr_tracks_t *tracks);
 
 /* no object can be made of the next fragment */
 int lr_ship_skip(lr_ship_t *s, const char *why);

@@ -210,6 +210,7 @@ lr_spool_tidy_level(lr_spool_tidy_t *t, const char *path, unsigned level)
         snprintf(dir, sizeof(dir), "%s/%s", t->spool, next);
 
         if (lr_name_valid(de->d_name, strlen(de->d_name))
+            && (level < 2 || strlen(de->d_name) <= LR_ID_MAX)
             && lr_spool_is_dir(dir))
         {
             if (level < 2) {
@@ -299,9 +300,10 @@ lr_spool_is_dir(const char *path)
 int
 lr_spool_quarantine(const char *spool, const char *path, const char *name)
 {
-    int       fd, n, rc;
-    char      from[LR_PATH_MAX + 16], to[LR_PATH_MAX + 1024];
-    unsigned  i;
+    int          fd, n, rc, err;
+    char         from[LR_PATH_MAX + 16], to[LR_PATH_MAX + 1024];
+    unsigned     i;
+    struct stat  st;
 
     snprintf(from, sizeof(from), "%s/%s/record.log", spool, path);
 
@@ -317,6 +319,7 @@ lr_spool_quarantine(const char *spool, const char *path, const char *name)
     snprintf(from, sizeof(from), "%s/%s", spool, path);
 
     rc = LR_ERROR;
+    errno = EEXIST;
 
     for (i = 0; i < 1000; i++) {
 
@@ -330,7 +333,8 @@ lr_spool_quarantine(const char *spool, const char *path, const char *name)
             break;
         }
 
-        if (access(to, F_OK) == 0) {
+        if (lstat(to, &st) == 0) {
+            errno = EEXIST;
             continue;
         }
 
@@ -338,9 +342,13 @@ lr_spool_quarantine(const char *spool, const char *path, const char *name)
         break;
     }
 
+    err = errno;
+
     if (fd != -1) {
         close(fd);
     }
+
+    errno = err;
 
     return rc;
 }

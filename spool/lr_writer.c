@@ -230,16 +230,14 @@ lr_writer_close(lr_writer_t *w, const lr_row_t *rows, uint32_t n,
         return LR_ERROR;
     }
 
-    if (w->fsync && fdatasync(w->log) == -1) {
-        return LR_ERROR;
-    }
+    /* journalled, and not to be closed there again, whatever comes */
 
     w->opened = 0;
 
     close(w->fd);
     w->fd = -1;
 
-    return LR_OK;
+    return w->fsync && fdatasync(w->log) == -1 ? LR_ERROR : LR_OK;
 }
 
 

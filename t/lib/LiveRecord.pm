@@ -31,6 +31,7 @@ use Digest::MD5 qw/ md5_hex /;
 use Exporter qw/ import /;
 use Fcntl qw/ :flock /;
 use File::Basename qw/ dirname basename /;
+use File::Copy qw/ copy /;
 use File::Find qw/ find /;
 use File::Path qw/ make_path remove_tree /;
 use File::Temp qw/ tempdir /;
@@ -87,6 +88,12 @@ sub new {
 
     # the workers are another user
     chmod 0755, $dir;
+
+    # a build that writes over the file would crash an nginx that runs
+    if (!$opt{plain}) {
+        copy($so, "$dir/ngx_live_record_module.so") or die "$so: $!\n";
+        $so = "$dir/ngx_live_record_module.so";
+    }
 
     my $self = bless {
         dir => $dir, plain => $opt{plain}, ports => {}, locks => [],

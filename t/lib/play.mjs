@@ -122,6 +122,7 @@ function play({ url, rate, seconds, mp4 }) {
     const errors = [];
     const discontinuities = new Set();
     let fragments = 0;
+    let playing = false;
 
     return new Promise((resolve) => {
         const started = performance.now();
@@ -185,7 +186,26 @@ function play({ url, rate, seconds, mp4 }) {
             discontinuities.add(data.frag.cc);
         });
 
-        hls.on(Hls.Events.MANIFEST_PARSED, start);
+        // pictures may begin a little after zero, where the first of them is
+        // shown; playing before that is a hole to the player, which it jumps
+        // over, and then some pictures are decoded twice
+
+        hls.on(Hls.Events.BUFFER_APPENDED, () => {
+            const b = video.buffered;
+
+            if (playing || b.length === 0 || b.end(0) - b.start(0) < 4) {
+                return;
+            }
+
+            playing = true;
+
+            if (video.currentTime < b.start(0)) {
+                video.currentTime = b.start(0);
+            }
+
+            start();
+        });
+
         hls.loadSource(url);
         hls.attachMedia(video);
     });

@@ -1,0 +1,778 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * A publisher is simulated: frames have a true time, and timestamps that
+ * may be anything.  What must hold is that media time follows true time.
+ */
+
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "../../../media/lr_timeline.c"
+
+
+#define WALL       1772366400000LL
+#define VIDEO_DUR  40
+#define AUDIO_DUR  23
+#define NONE       INT64_MIN
+
+
+/* what the timestamps do from a true time on */
+
+typedef struct {
+    int64_t         audio;            /* true time, of each track */
+    int64_t         video;
+    int64_t         step;
+} jump_t;
+
+
+typedef struct {
+    lr_timeline_t   tl;
+
+    uint32_t        origin;           /* timestamp at true time 0 */
+    int64_t         length;
+    int64_t         video_dur;
+    int64_t         gop;              /* ms; 0: no key frame ever */
+    int64_t         audio_lead;       /* audio is sent so much earlier */
+    int64_t         audio_from, audio_to;
+    int64_t         video_from, video_to;
+    int64_t         pause_from, pause_to;     /* of the video */
+    uint32_t        audio_clock;      /* added to its timestamps */
+    const jump_t   *jumps;
+    size_t          njumps;
+
+    /* what came of it */
+
+    int64_t         last[2];          /* media time, or NONE */
+    int64_t         off[2];           /* media - true time of the last one */
+    int64_t         worst;            /* difference of the two, from first */
+    int64_t         first;
+    int64_t         settle;           /* not measured before */
+    unsigned        opens;
+    unsigned        cycles;
+    unsigned        discontinuities;
+    unsigned        jumped;
+    unsigned        not_key;          /* fragments that begin with no key */
+    int64_t         longest;          /* from one open to the next */
+    int64_t         opened;
+    int64_t         base;
+    int64_t         low;              /* of a row's dts */
+} sim_t;
+
+
+static void
+sim_init(sim_t *s)
+{
+    memset(s, 0, sizeof(sim_t));
+
+    lr_timeline_init(&s->tl, 5000, 900000, 0, 0);
+
+    s->length = 60000;
+    s->video_dur = VIDEO_DUR;
+    s->gop = 2000;
+    s->audio_to = INT64_MAX;
+    s->video_to = INT64_MAX;
+    s->last[0] = s->last[1] = NONE;
+    s->first = NONE;
+}
+
+
+static void
+sim_frame(sim_t *s, unsigned video, int64_t t)
+{
+    size_t               i;
+    int64_t              ts, diff;
+    unsigned             key;
+    lr_timeline_frame_t  f;
+
+    ts = (int64_t) s->origin + t + (video ? 0 : s->audio_clock);
+
+    for (i = 0; i < s->njumps; i++) {
+        if (t >= (video ? s->jumps[i].video : s->jumps[i].audio)) {
+            ts += s->jumps[i].step;
+        }
+    }
+
+    key = !video || (s->gop && t % s->gop == 0);
+
+    lr_timeline_frame(&s->tl, video, key, (uint32_t) ts, 0, WALL + t, &f);
+
+    /* what holds for every frame whatever comes */
+
+    assert_true(s->last[video] == NONE || f.dts >= s->last[video]);
+    assert_true(!f.cut || f.open);
+    assert_true(video || f.cts == 0);
+
+    s->last[video] = f.dts;
+    s->off[video] = f.dts + f.cts - t;
+
+    if (f.open) {
+        assert_true(s->opens == 0 || f.dts >= s->opened);
+
+        if (s->opens && f.dts - s->opened > s->longest) {
+            s->longest = f.dts - s->opened;
+        }
+
+        s->opened = f.dts;
+        s->opens++;
+        s->cycles += f.cut == LR_CUT_CYCLE;
+        s->discontinuities += f.discontinuity;
+        s->not_key += video ? !key : s->tl.video.seen;
+        s->base = lr_timeline_base(&s->tl, f.dts);
+        assert_true(s->base <= f.dts);
+        assert_true(s->base >= f.dts - LR_TIMELINE_JUMP);
+    }
+
+    s->jumped += f.jump;
+
+    if (f.dts - s->base < s->low) {
+        s->low = f.dts - s->base;
+    }
+
+    if (s->last[0] != NONE && s->last[1] != NONE) {
+        diff = s->off[0] - s->off[1];
+
+        if (s->first == NONE) {
+            s->first = diff;
+        }
+
+        diff -= s->first;
+
+        for (i = 0; i < s->njumps; i++) {
+
+            /* between the jumps of the two there is no telling */
+
+            if ((t >= s->jumps[i].audio - 200 || t >= s->jumps[i].video - 200)
+                && !(t > s->jumps[i].audio + 500
+                     && t > s->jumps[i].video + 500))
+            {
+                return;
+            }
+        }
+
+        if (t >= s->settle && llabs(diff) > s->worst) {
+            s->worst = llabs(diff);
+        }
+    }
+}
+
+
+static void
+sim_run(sim_t *s)
+{
+    int64_t  a, v, va;
+
+    a = s->audio_from;
+    v = s->video_from;
+
+    for ( ;; ) {
+        va = a - s->audio_lead;
+
+        if (v >= s->length && a >= s->length) {
+            break;
+        }
+
+        if (v <= va) {
+            if (v < s->video_to
+                && !(v >= s->pause_from && v < s->pause_to))
+            {
+                sim_frame(s, 1, v);
+            }
+
+            v += s->video_dur;
+
+        } else {
+            if (a < s->audio_to) {
+                sim_frame(s, 0, a);
+            }
+
+            a += AUDIO_DUR;
+        }
+    }
+}
+
+
+static void
+origins(void **state)
+{
+    static const uint32_t  from[] = {
+        0, 1, 0xffffff - 1000, 0x7fffffff - 1000, 0xffffffff - 1000, 0xffffffff
+    };
+
+    sim_t   s;
+    size_t  i;
+
+    (void) state;
+
+    for (i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+        sim_init(&s);
+        s.origin = from[i];
+        sim_run(&s);
+
+        assert_int_equal(s.worst, 0);
+        assert_int_equal(s.off[0], 0);
+        assert_int_equal(s.off[1], 0);
+        assert_int_equal(s.jumped, 0);
+        assert_int_equal(s.discontinuities, 0);
+        assert_int_equal(s.not_key, 0);
+        assert_int_equal(s.opens, 10);          /* every 6 s */
+        assert_int_equal(s.longest, 6000);
+        assert_true(s.low >= 0);
+        assert_in_range(lr_timeline_end(&s.tl), 59990, 60040);
+    }
+}
+
+
+/* every step, on both tracks a few frames apart, in either order */
+
+static void
+jumps(void **state)
+{
+    static const int64_t  steps[] = {
+        -1, -30, -59, -60, -61, -76, -77, -78, -90, -99, -100, -101, -110,
+        -122, -123, -124, -130, -139, -140, -141, -150, -200, -1000, -9000,
+        -3600000, -86400000, 1, 500, 5000, 9900, 9950, 9960, 9970, 9976, 9977,
+        9978, 9990, 10000, 10001, 10050, 12000, 15000, 3600000, 86400000,
+        0x7ff00000, -0x7ff00000
+    };
+    static const int64_t  apart[] = {
+        0, 23, 40, 46, 80, 120, 200, 400, -23, -40, -80, -120, -200, -400
+    };
+
+    sim_t    s;
+    size_t   i, j;
+    jump_t   jump;
+    int64_t  gain;
+
+    (void) state;
+
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        for (j = 0; j < sizeof(apart) / sizeof(apart[0]); j++) {
+
+            sim_init(&s);
+            s.origin = 4000000000u;
+            jump.step = steps[i];
+            jump.video = 20000;
+            jump.audio = 20000 + apart[j];
+            s.jumps = &jump;
+            s.njumps = 1;
+
+            sim_run(&s);
+
+            if (s.worst > VIDEO_DUR || s.not_key) {
+                print_error("step %d, %d apart: off by %d, %u without key\n",
+                            (int) steps[i], (int) apart[j], (int) s.worst,
+                            s.not_key);
+                fail();
+            }
+
+            gain = s.off[1];
+
+            if (steps[i] > LR_TIMELINE_JUMP || steps[i] < -140) {
+                assert_in_range(s.jumped, 1, 2);
+                assert_int_equal(s.discontinuities, 1);
+                assert_in_range(gain + 200, 0, 400);
+
+            } else {
+                assert_true(gain >= -141 && gain <= LR_TIMELINE_JUMP);
+            }
+
+            assert_int_equal(s.not_key, 0);
+            assert_true(s.longest <= 6000 + LR_TIMELINE_JUMP + 2000);
+        }
+    }
+}
+
+
+/* many of them, there and back */
+
+static void
+many_jumps(void **state)
+{
+    static const jump_t  there[] = {
+        { 10000, 10050, 3600000 }, { 12000, 11950, -3600000 },
+        { 20000, 20000, -1000 }, { 22000, 22100, -1000 },
+        { 24000, 24080, 20000 }, { 26000, 26000, 86400000 },
+        { 28000, 27900, -86400000 }, { 30000, 30100, -150 }
+    };
+    static const jump_t  nested[] = {
+
+        /* video is there and back before audio has moved */
+
+        { 20500, 20000, 3600000 }, { 20700, 20200, -3600000 }
+    };
+
+    sim_t  s;
+
+    (void) state;
+
+    sim_init(&s);
+    s.jumps = there;
+    s.njumps = sizeof(there) / sizeof(there[0]);
+    sim_run(&s);
+
+    assert_true(s.worst <= VIDEO_DUR);
+    assert_true(s.off[1] > -2000 && s.off[1] < 2000);
+
+    sim_init(&s);
+    s.jumps = nested;
+    s.njumps = 2;
+    s.settle = 22000;
+    sim_run(&s);
+
+    assert_true(s.worst <= VIDEO_DUR * 4);
+    assert_true(s.off[1] > -1000 && s.off[1] < 1000);
+}
+
+
+/* a camera that is muted and comes back has not jumped */
+
+static void
+silent_track(void **state)
+{
+    sim_t    s;
+    int64_t  i;
+
+    (void) state;
+
+    for (i = 1000; i < 200000; i += 9000) {
+        sim_init(&s);
+        s.length = 300000;
+        s.pause_from = 20000;
+        s.pause_to = 20000 + i;
+        sim_run(&s);
+
+        assert_int_equal(s.worst, 0);
+        assert_int_equal(s.jumped, 0);
+        assert_int_equal(s.off[1], 0);
+        assert_true(s.low >= 0);
+
+        /* audio goes on to be cut */
+
+        assert_true(s.longest <= 15000);
+    }
+
+    /* a stream that was silent on both tracks is another matter */
+
+    sim_init(&s);
+    sim_run(&s);
+    sim_frame(&s, 1, 90000);
+    assert_int_equal(s.jumped, 1);
+    sim_frame(&s, 0, 90000);
+    assert_int_equal(s.jumped, 1);
+    assert_true(llabs(s.off[0] - s.off[1]) <= VIDEO_DUR);
+    assert_true(s.last[1] < 60100);
+}
+
+
+static void
+tracks_apart(void **state)
+{
+    sim_t   s;
+    size_t  i;
+
+    (void) state;
+
+    /* audio is sent before or after the video of its time */
+
+    for (i = 0; i < 3; i++) {
+        sim_init(&s);
+        s.audio_lead = i == 0 ? 2000 : i == 1 ? -2000 : 4000;
+        sim_run(&s);
+        assert_int_equal(s.worst, 0);
+        assert_int_equal(s.jumped, 0);
+        assert_true(s.low >= 0);
+        print_error("i %d opens %d\n",(int)i,s.opens);
+    }
+
+    /* one begins late, with the same clock */
+
+    for (i = 0; i < 2; i++) {
+        sim_init(&s);
+        s.audio_from = i ? 0 : 25007;
+        s.video_from = i ? 26000 : 0;
+        sim_run(&s);
+        assert_int_equal(s.worst, 0);
+        assert_int_equal(s.jumped, 0);
+        assert_int_equal(s.off[0], 0);
+        assert_true(s.low >= 0);
+    }
+
+    /* with another one: it begins where the other is */
+
+    for (i = 0; i < 3; i++) {
+        sim_init(&s);
+        s.audio_from = 1000;
+        s.audio_clock = i == 0 ? 1000000 : i == 1 ? (uint32_t) -1000000
+                                                  : 0x80000000;
+        sim_run(&s);
+        assert_int_equal(s.worst, 0);
+        assert_int_equal(s.jumped, 0);
+        assert_in_range(s.off[0] + VIDEO_DUR, 0, 2 * VIDEO_DUR);
+    }
+}
+
+
+/* two clocks, and then both jump: each is moved by as much */
+
+static void
+clocks_jump(void **state)
+{
+    static const jump_t  jump[] = {
+        { 20040, 20000, -3600000 }, { 40000, 40080, 3600000 }
+    };
+
+    sim_t  s;
+
+    (void) state;
+
+    sim_init(&s);
+    s.origin = 100000000;
+    s.audio_clock = 50000000;
+    s.jumps = jump;
+    s.njumps = 2;
+    sim_run(&s);
+
+    assert_true(s.worst <= VIDEO_DUR);
+    assert_int_equal(s.jumped, 2);
+}
+
+
+/* the second track begins before the first one did */
+
+static void
+before_start(void **state)
+{
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+
+    lr_timeline_frame(&tl, 0, 1, 5000, 0, WALL, &f);
+    assert_int_equal(f.dts, 0);
+    assert_int_equal(f.open, 1);
+    assert_true(lr_timeline_base(&tl, f.dts) <= -4000);
+
+    /* what is due does not open a fragment that begins before this one */
+
+    lr_timeline_changed(&tl);
+    lr_timeline_frame(&tl, 1, 1, 1000, 0, WALL, &f);
+    assert_int_equal(f.dts, -4000);
+    assert_int_equal(f.open, 0);
+    assert_int_equal(f.wall, WALL - 4000);
+
+    lr_timeline_frame(&tl, 1, 1, 6000, 0, WALL, &f);
+    assert_int_equal(f.dts, 1000);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.cut, LR_CUT_FRAGMENT);
+}
+
+
+static void
+dts_and_cts(void **state)
+{
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+
+    lr_timeline_frame(&tl, 1, 1, 1000, 80, WALL, &f);
+    assert_int_equal(f.dts, 0);
+    assert_int_equal(f.cts, 80);
+
+    lr_timeline_frame(&tl, 1, 0, 1000, -40, WALL, &f);
+    assert_int_equal(f.dts, 0);
+    assert_int_equal(f.cts, -40);
+
+    lr_timeline_frame(&tl, 1, 0, 1040, 9000, WALL, &f);
+    assert_int_equal(f.dts, 40);
+    assert_int_equal(f.cts, 9000);
+
+    /* back: the presentation time is kept */
+
+    lr_timeline_frame(&tl, 1, 0, 1039, 0, WALL, &f);
+    assert_int_equal(f.dts, 40);
+    assert_int_equal(f.cts, -1);
+    assert_int_equal(f.jump, 0);
+
+    lr_timeline_frame(&tl, 1, 0, 940, 0, WALL, &f);
+    assert_int_equal(f.dts, 40);
+    assert_int_equal(f.cts, -100);
+    assert_int_equal(f.jump, 0);
+
+    /* as far as 24 bits go */
+
+    lr_timeline_frame(&tl, 1, 0, 1040, 0x7fffff, WALL, &f);
+    assert_int_equal(f.cts, 0x7fffff);
+    lr_timeline_frame(&tl, 1, 0, 1039, -0x800000, WALL, &f);
+    assert_int_equal(f.cts, -0x800000);
+    lr_timeline_frame(&tl, 1, 0, 1040, INT32_MAX, WALL, &f);
+    assert_int_equal(f.cts, 0x7fffff);
+    lr_timeline_frame(&tl, 1, 0, 1040, INT32_MIN, WALL, &f);
+    assert_int_equal(f.cts, -0x800000);
+
+    /* audio has no place for it */
+
+    lr_timeline_frame(&tl, 0, 1, 1040, 0, WALL, &f);
+    lr_timeline_frame(&tl, 0, 1, 1000, 0, WALL, &f);
+    assert_int_equal(f.dts, 40);
+    assert_int_equal(f.cts, 0);
+}
+
+
+static void
+cuts(void **state)
+{
+    sim_t  s;
+
+    (void) state;
+
+    /* audio only: exactly at the length */
+
+    sim_init(&s);
+    s.video_from = INT64_MAX / 2;
+    s.length = 100000;
+    s.video_to = 0;
+    s.audio_to = INT64_MAX;
+
+    for (int64_t t = 0; t < 100000; t += AUDIO_DUR) {
+        sim_frame(&s, 0, t);
+    }
+
+    assert_int_equal(s.longest, 5014);
+    assert_int_equal(s.opens, 20);
+
+    /* a video that stops: audio takes over */
+
+    sim_init(&s);
+    s.video_to = 21000;
+    sim_run(&s);
+    assert_true(s.longest < 12000);
+    assert_true(s.opens >= 10);
+
+    /* a GOP longer than the fragment */
+
+    sim_init(&s);
+    s.gop = 12000;
+    s.length = 120000;
+    sim_run(&s);
+    assert_int_equal(s.opens, 10);
+    assert_int_equal(s.longest, 12000);
+    assert_int_equal(s.not_key, 0);
+
+    /* no key frame ever */
+
+    sim_init(&s);
+    s.gop = 0;
+    s.length = 200000;
+    sim_run(&s);
+    assert_int_equal(s.opens, 4);
+    assert_in_range(s.longest, LR_TIMELINE_MAX_GOP,
+                    LR_TIMELINE_MAX_GOP + VIDEO_DUR);
+
+    /* all frames are keys */
+
+    sim_init(&s);
+    s.gop = VIDEO_DUR;
+    sim_run(&s);
+    assert_int_equal(s.longest, 5000);
+    assert_int_equal(s.opens, 12);
+}
+
+
+static void
+cycles(void **state)
+{
+    sim_t                s;
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    sim_init(&s);
+    lr_timeline_init(&s.tl, 30000, 900000, 0, 0);
+    s.length = 33 * 60000;
+    sim_run(&s);
+    assert_int_equal(s.cycles, 2);
+    assert_int_equal(s.opens, 66);
+    assert_int_equal(s.tl.cycle_start, 1800000);
+
+    /* a cycle ends in the middle of a fragment */
+
+    sim_init(&s);
+    lr_timeline_init(&s.tl, 30000, 100000, 0, 0);
+    s.length = 210000;
+    sim_run(&s);
+    assert_int_equal(s.cycles, 2);
+    assert_int_equal(s.tl.cycle_start, 200000);
+
+    /* and while none is open, or between two spans */
+
+    lr_timeline_init(&tl, 30000, 100000, 100001, 0);
+    lr_timeline_frame(&tl, 1, 1, 7, 0, WALL, &f);
+    assert_int_equal(f.cut, LR_CUT_CYCLE);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.discontinuity, 1);
+    assert_int_equal(f.dts, 100001);
+    assert_int_equal(f.wall, WALL);
+    assert_int_equal(tl.cycle_start, 100001);
+
+    lr_timeline_init(&tl, 30000, 100000, 99999, 0);
+    lr_timeline_frame(&tl, 1, 1, 7, 0, WALL, &f);
+    assert_int_equal(f.cut, LR_CUT_NONE);
+    assert_int_equal(f.open, 1);
+    lr_timeline_frame(&tl, 1, 1, 8, 0, WALL, &f);
+    assert_int_equal(f.cut, LR_CUT_CYCLE);
+}
+
+
+static void
+flags(void **state)
+{
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+    assert_int_equal(lr_timeline_end(&tl), 0);
+
+    lr_timeline_frame(&tl, 1, 1, 0, 0, WALL, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.cut, LR_CUT_NONE);
+    assert_int_equal(f.discontinuity, 0);
+
+    /* lost: a discontinuity; ended: none */
+
+    lr_timeline_lost(&tl);
+    lr_timeline_frame(&tl, 1, 1, 40, 0, WALL, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.discontinuity, 1);
+
+    lr_timeline_ended(&tl);
+    lr_timeline_frame(&tl, 1, 0, 80, 0, WALL, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.discontinuity, 0);
+
+    /* changed: at the next key frame */
+
+    lr_timeline_changed(&tl);
+    lr_timeline_frame(&tl, 1, 0, 120, 0, WALL, &f);
+    assert_int_equal(f.open, 0);
+    lr_timeline_frame(&tl, 0, 1, 120, 0, WALL, &f);
+    assert_int_equal(f.open, 0);
+    lr_timeline_frame(&tl, 1, 1, 160, 0, WALL, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.cut, LR_CUT_FRAGMENT);
+
+    /* forced: at once */
+
+    tl.force = 1;
+    lr_timeline_frame(&tl, 0, 1, 161, 0, WALL, &f);
+    assert_int_equal(f.open, 1);
+    lr_timeline_frame(&tl, 0, 1, 170, 0, WALL, &f);
+    assert_int_equal(f.open, 0);
+
+    assert_int_equal(lr_timeline_end(&tl), 200);
+}
+
+
+/* five seconds at once say nothing of the clock; then the wall is kept */
+
+static void
+burst(void **state)
+{
+    int64_t              t;
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+
+    for (t = 0; t < 20000; t += 40) {
+        lr_timeline_frame(&tl, 1, t % 2000 == 0, (uint32_t) t, 0,
+                          WALL + (t < 5000 ? 0 : t - 5000), &f);
+        assert_int_equal(f.dts, t);
+        assert_int_equal(f.wall, WALL + t);
+    }
+}
+
+
+/* random steps of either track never break what holds for all frames */
+
+static void
+noise(void **state)
+{
+    sim_t                 s;
+    int64_t               last[2];
+    uint32_t              ts[2], r;
+    unsigned              i, video, n;
+    lr_timeline_frame_t   f;
+
+    (void) state;
+
+    r = 1;
+
+    for (n = 0; n < 200; n++) {
+        sim_init(&s);
+        ts[0] = ts[1] = r;
+        last[0] = last[1] = NONE;
+
+        for (i = 0; i < 2000; i++) {
+            r = r * 1664525 + 1013904223;
+            video = r >> 31;
+            ts[video] += 40;
+
+            if ((r >> 8 & 0x3f) == 0) {
+                ts[video] += (int32_t) (r * 2654435761u)
+                             >> (r >> 16 & 0x1f);
+            }
+
+            lr_timeline_frame(&s.tl, video, !video || i % 50 == 0, ts[video],
+                              0, WALL + i * 20, &f);
+
+            assert_true(last[video] == NONE || f.dts >= last[video]);
+            assert_true(last[video] == NONE
+                        || f.dts - last[video]
+                           <= (int64_t) 40 * 2000 + 2000 * LR_TIMELINE_JUMP);
+            assert_true(last[video] == NONE
+                        || f.dts - last[video] <= LR_TIMELINE_JUMP
+                        || (last[!video] != NONE
+                            && f.dts - last[!video] <= LR_TIMELINE_JUMP / 2));
+            last[video] = f.dts;
+        }
+    }
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(origins),
+        cmocka_unit_test(jumps),
+        cmocka_unit_test(many_jumps),
+        cmocka_unit_test(silent_track),
+        cmocka_unit_test(tracks_apart),
+        cmocka_unit_test(clocks_jump),
+        cmocka_unit_test(before_start),
+        cmocka_unit_test(dts_and_cts),
+        cmocka_unit_test(cuts),
+        cmocka_unit_test(cycles),
+        cmocka_unit_test(flags),
+        cmocka_unit_test(burst),
+        cmocka_unit_test(noise),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
