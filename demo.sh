@@ -258,6 +258,8 @@ recorded() {
 }
 
 
+stop_earlier
+
 say "setting up"
 
 sh t/lib/setup.sh --demo
@@ -267,8 +269,6 @@ trap stop EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-stop_earlier
 
 dir=$(mktemp -d "$tmp/live-record-demo.XXXXXXXX")
 echo $$ >"$dir/demo.pid"

@@ -2,12 +2,9 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * The recorder: puts a publisher's messages into blocks of FLV tags, says
- * where fragments begin and end, and has a thread carry all that to the
- * spool, in order.  The event loop never waits for the disk.
- *
- * What is to be done is a queue of steps.  One task at a time takes the
- * whole queue, so that the order is kept and the writer needs no locks.
+ * The recorder: claims a recording in the spool for a publisher, makes FLV
+ * tags of its messages and says where fragments begin and end.  The queue
+ * carries all that to the disk.
  */
 
 
@@ -18,15 +15,8 @@
 #include "lr_flv.h"
 #include "lr_recording.h"
 #include "lr_timeline.h"
-#include "lr_writer.h"
-#include "ngx_live_record.h"
+#include "ngx_live_record_queue.h"
 
-
-#define NGX_LIVE_RECORD_BLOCK        65536
-#define NGX_LIVE_RECORD_FREE_BLOCKS  64
-
-/* so much makes a write worth while before its time */
-#define NGX_LIVE_RECORD_BATCH        262144
 
 /* what a killed worker may lose */
 #define NGX_LIVE_RECORD_FLUSH        750
@@ -40,45 +30,6 @@
 
 /* rows' offsets are 32 bits wide, and a store takes no larger object */
 #define NGX_LIVE_RECORD_FILE_MAX     (1024 * 1024 * 1024)
-
-#define NGX_LIVE_RECORD_IOV          64
-
-/* recorders that one task of a tick writes for */
-#define NGX_LIVE_RECORD_GROUP        16
-
-
-typedef enum {
-    NGX_LIVE_RECORD_STEP_DATA = 0,
-    NGX_LIVE_RECORD_STEP_OPEN,
-    NGX_LIVE_RECORD_STEP_CLOSE,
-    NGX_LIVE_RECORD_STEP_LOST,
-    NGX_LIVE_RECORD_STEP_ERROR,
-    NGX_LIVE_RECORD_STEP_UNPUBLISH
-} ngx_live_record_step_e;
-
-
-typedef struct ngx_live_record_step_s  ngx_live_record_step_t;
-
-struct ngx_live_record_step_s {
-    ngx_live_record_step_t      *next;
-    ngx_uint_t                   type;
-
-    size_t                       start;       /* data: in block */
-    size_t                       len;
-    u_char                      *block;
-
-    lr_fragment_t                fragment;    /* open */
-
-    lr_buf_t                     rows;        /* close */
-    int64_t                      duration;
-
-    uint64_t                     frames;      /* lost */
-    uint64_t                     bytes;
-    int64_t                      time;
-    const char                  *why;         /* lost, unpublish: constant */
-    char                        *text;        /* error: owned */
-};
-
 
 /* a message kept while the recording is being claimed */
 
@@ -122,7 +73,6 @@ struct ngx_live_record_recorder_s {
     lr_claim_t                  *claim;
     char                         err[512];
     int                          rc;
-    ngx_err_t                    errnum;
 
     ngx_live_record_early_t     *early;
     ngx_live_record_early_t    **early_last;
@@ -138,13 +88,8 @@ struct ngx_live_record_recorder_s {
     lr_buf_t                     rows;
     size_t                       nrows;       /* of the one before */
 
-    ngx_live_record_step_t      *steps;
-    ngx_live_record_step_t     **steps_last;
-    ngx_live_record_step_t      *block;       /* being filled */
-    size_t                       room;
-
-    size_t                       queued;      /* bytes in steps */
-    size_t                       memory;      /* all bytes held */
+    ngx_live_record_queue_t      out;
+    size_t                       kept;        /* bytes of early messages */
 
     ngx_msec_t                   last;        /* frame, ngx_current_msec */
     ngx_msec_t                   retry;       /* not before */
@@ -152,32 +97,13 @@ struct ngx_live_record_recorder_s {
     uint64_t                     lost_bytes;
     const char                  *lost_why;
 
-    /* the task's own while it runs */
-
-    lr_writer_t                  writer;
-    ngx_live_record_step_t      *work;
-    ngx_live_record_step_t     **work_end;
-    size_t                       work_queued;
-    uint64_t                     work_lost;
-    ngx_err_t                    work_err;
-
     unsigned                     open:1;
-    unsigned                     busy:1;      /* a task is under way */
+    unsigned                     claiming:1;  /* a thread is at it */
     unsigned                     stopped:1;
-    unsigned                     unpublished:1;
     unsigned                     suspended:1; /* takes no frames */
     unsigned                     disk_error:1;
     const char                  *why;
 };
-
-
-/* what a tick has a thread write for several recorders in turn */
-
-typedef struct {
-    ngx_live_record_recorder_t  *recorders[NGX_LIVE_RECORD_GROUP];
-    ngx_uint_t                   n;
-    ngx_thread_task_t            task;
-} ngx_live_record_group_t;
 
 
 static ngx_int_t ngx_live_record_claim(ngx_live_record_recorder_t *r);
@@ -211,43 +137,20 @@ static void ngx_live_record_end_fragment(ngx_live_record_recorder_t *r,
 static void ngx_live_record_tag(ngx_live_record_recorder_t *r,
     ngx_uint_t type, lr_row_t *row, u_char *head, size_t len,
     ngx_chain_t *in, size_t size);
-static ngx_int_t ngx_live_record_append(ngx_live_record_recorder_t *r,
-    const u_char *p, size_t n);
-
-static ngx_live_record_step_t *ngx_live_record_step(
-    ngx_live_record_recorder_t *r, ngx_uint_t type);
-static void ngx_live_record_push(ngx_live_record_recorder_t *r,
-    ngx_live_record_step_t *step);
-static void ngx_live_record_seal(ngx_live_record_recorder_t *r);
-static u_char *ngx_live_record_get_block(void);
-static void ngx_live_record_free_step(ngx_live_record_step_t *step);
-static void ngx_live_record_flush(ngx_live_record_recorder_t *r);
-static ngx_uint_t ngx_live_record_take(ngx_live_record_recorder_t *r);
-static void ngx_live_record_give_back(ngx_live_record_recorder_t *r);
-static void ngx_live_record_write_thread(void *data, ngx_log_t *log);
-static void ngx_live_record_write(ngx_live_record_recorder_t *r);
-static void ngx_live_record_write_done(ngx_event_t *ev);
-static void ngx_live_record_written(ngx_live_record_recorder_t *r);
-static void ngx_live_record_wrote(ngx_live_record_recorder_t *r);
+static void ngx_live_record_no_memory(ngx_live_record_recorder_t *r);
+static void ngx_live_record_written(ngx_live_record_queue_t *q);
+static void ngx_live_record_disk_failed(ngx_live_record_recorder_t *r,
+    ngx_err_t err);
 static void ngx_live_record_tick(ngx_event_t *ev);
-static ngx_live_record_group_t *ngx_live_record_group_add(
-    ngx_live_record_group_t *g, ngx_live_record_recorder_t *r);
-static void ngx_live_record_group_post(ngx_live_record_group_t *g);
-static void ngx_live_record_group_thread(void *data, ngx_log_t *log);
-static void ngx_live_record_group_done(ngx_event_t *ev);
 static void ngx_live_record_arm(void);
 static void ngx_live_record_free(ngx_live_record_recorder_t *r);
-static int64_t ngx_live_record_now(void);
 static size_t ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n);
 
 
-static ngx_queue_t   ngx_live_record_recorders;
-static size_t        ngx_live_record_bytes;
-static ngx_event_t   ngx_live_record_timer;
+static ngx_queue_t       ngx_live_record_recorders;
+static ngx_event_t       ngx_live_record_timer;
 static ngx_connection_t  ngx_live_record_dummy;
-static u_char       *ngx_live_record_blocks[NGX_LIVE_RECORD_FREE_BLOCKS];
-static ngx_uint_t    ngx_live_record_nblocks;
-static ngx_uint_t    ngx_live_record_serial;
+static ngx_uint_t        ngx_live_record_serial;
 
 
 ngx_int_t
@@ -255,7 +158,6 @@ ngx_live_record_recorder_init(ngx_cycle_t *cycle)
 {
     ngx_queue_init(&ngx_live_record_recorders);
 
-    ngx_live_record_nblocks = 0;
     ngx_live_record_serial = 0;
 
     ngx_live_record_dummy.fd = (ngx_socket_t) -1;
@@ -272,6 +174,7 @@ ngx_live_record_recorder_init(ngx_cycle_t *cycle)
 ngx_live_record_recorder_t *
 ngx_live_record_recorder_start(const lr_settings_t *settings)
 {
+    ngx_int_t                    rc;
     ngx_live_record_recorder_t  *r;
 
     r = ngx_calloc(sizeof(ngx_live_record_recorder_t), ngx_cycle->log);
@@ -284,15 +187,14 @@ ngx_live_record_recorder_start(const lr_settings_t *settings)
         return NULL;
     }
 
+    rc = ngx_live_record_queue_init(&r->out, ngx_live_record_written, r);
+
     r->task = ngx_calloc(sizeof(ngx_thread_task_t), ngx_cycle->log);
     r->claim = ngx_calloc(sizeof(lr_claim_t), ngx_cycle->log);
 
     r->audio.type = LR_FLV_AUDIO;
     r->video.type = LR_FLV_VIDEO;
     r->early_last = &r->early;
-    r->steps_last = &r->steps;
-    r->writer.log = -1;
-    r->writer.fd = -1;
     r->last = ngx_current_msec;
     r->claim_until = ngx_current_msec + NGX_LIVE_RECORD_HANDOVER;
 
@@ -302,7 +204,7 @@ ngx_live_record_recorder_start(const lr_settings_t *settings)
 
     ngx_queue_insert_tail(&ngx_live_record_recorders, &r->queue);
 
-    if (r->task == NULL || r->claim == NULL
+    if (rc != NGX_OK || r->task == NULL || r->claim == NULL
         || ngx_live_record_claim(r) != NGX_OK)
     {
         ngx_live_record_free(r);
@@ -346,12 +248,12 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
     task->event.handler = ngx_live_record_claim_done;
     task->event.data = r;
 
-    r->busy = 1;
+    r->claiming = 1;
 
     if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
         != NGX_OK)
     {
-        r->busy = 0;
+        r->claiming = 0;
         return NGX_ERROR;
     }
 
@@ -421,7 +323,7 @@ ngx_live_record_claim_done(ngx_event_t *ev)
     ngx_live_record_recorder_t  *r;
 
     r = ev->data;
-    r->busy = 0;
+    r->claiming = 0;
 
     if (r->rc == LR_AGAIN) {
         ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
@@ -472,7 +374,7 @@ ngx_live_record_started(ngx_live_record_recorder_t *r)
     lr_timeline_init(&r->timeline, r->settings.fragment, r->settings.cycle,
                      claim->rec.media, claim->rec.cycle_start);
 
-    lr_writer_init(&r->writer, claim, ngx_live_record_conf->fsync);
+    ngx_live_record_queue_run(&r->out, claim);
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                   "live record: \"%s/%s\" %s, id %s", r->settings.app,
@@ -535,7 +437,7 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
 
     if (body.kind != LR_FLV_CONFIG
         && (r->suspended
-            || r->memory + size > ngx_live_record_conf->buffer))
+            || r->kept + size > ngx_live_record_conf->buffer))
     {
         ngx_live_record_lose(r, size, r->suspended ? "the spool failed"
                                                    : "the disk is too slow");
@@ -562,7 +464,7 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
 
     *r->early_last = e;
     r->early_last = &e->next;
-    r->memory += size;
+    r->kept += size;
 }
 
 
@@ -580,7 +482,7 @@ ngx_live_record_replay(ngx_live_record_recorder_t *r)
     while (r->early) {
         e = r->early;
         r->early = e->next;
-        r->memory -= e->size;
+        r->kept -= e->size;
 
         b.pos = e->data;
         b.last = e->data + e->size;
@@ -615,7 +517,7 @@ ngx_live_record_drop_early(ngx_live_record_recorder_t *r)
         }
 
         *p = e->next;
-        r->memory -= e->size;
+        r->kept -= e->size;
         ngx_live_record_lose(r, e->size, "the spool failed");
         ngx_free(e);
     }
@@ -775,9 +677,8 @@ static void
 ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body)
 {
-    char                     buf[32];
-    const char              *name;
-    ngx_live_record_step_t  *step;
+    char         buf[32], text[128];
+    const char  *name;
 
     if (body->codec != LR_CODEC_OTHER
         || (track->told && track->refused == body->id))
@@ -796,20 +697,10 @@ ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
                   r->settings.stream, name,
                   track->type == LR_FLV_VIDEO ? "video" : "audio");
 
-    step = ngx_live_record_step(r, NGX_LIVE_RECORD_STEP_ERROR);
-    if (step == NULL) {
-        return;
-    }
+    (void) snprintf(text, sizeof(text), "codec %s cannot be held by m3u8",
+                    name);
 
-    step->time = ngx_live_record_now();
-    step->text = malloc(128);
-
-    if (step->text) {
-        (void) snprintf(step->text, 128, "codec %s cannot be held by m3u8",
-                        name);
-    }
-
-    ngx_live_record_push(r, step);
+    ngx_live_record_queue_error(&r->out, text);
 }
 
 
@@ -823,11 +714,9 @@ static ngx_uint_t
 ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
     ngx_uint_t video, size_t size)
 {
-    ngx_live_record_step_t  *step;
-
     if (!r->suspended) {
 
-        if (r->memory + size <= ngx_live_record_conf->buffer) {
+        if (r->out.memory + size <= ngx_live_record_conf->buffer) {
             return 1;
         }
 
@@ -835,7 +724,7 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
                       "live record: \"%s/%s\" loses frames: the disk of "
                       "\"%V\" does not follow, %uz bytes wait for it",
                       r->settings.app, r->settings.stream,
-                      &ngx_live_record_conf->spool, r->memory);
+                      &ngx_live_record_conf->spool, r->out.memory);
 
         ngx_live_record_suspend(r);
         ngx_live_record_lose(r, size, "the disk is too slow");
@@ -843,7 +732,7 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
         return 0;
     }
 
-    if (r->memory > ngx_live_record_conf->buffer / 4
+    if (r->out.memory > ngx_live_record_conf->buffer / 4
         || (ngx_msec_int_t) (ngx_current_msec - r->retry) < 0
         || (video ? !body->key : r->video.config.len != 0))
     {
@@ -858,16 +747,8 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
                   "were lost", r->settings.app, r->settings.stream,
                   r->lost_frames, r->lost_bytes);
 
-    step = ngx_live_record_step(r, NGX_LIVE_RECORD_STEP_LOST);
-
-    if (step) {
-        step->time = ngx_live_record_now();
-        step->frames = r->lost_frames;
-        step->bytes = r->lost_bytes;
-        step->why = r->lost_why;
-        ngx_live_record_push(r, step);
-    }
-
+    ngx_live_record_queue_lost(&r->out, r->lost_frames, r->lost_bytes,
+                               r->lost_why);
     r->lost_frames = 0;
     r->lost_bytes = 0;
 
@@ -907,7 +788,6 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
     ngx_buf_t                 b;
     ngx_uint_t                i;
     ngx_chain_t               cl;
-    ngx_live_record_step_t   *step;
     ngx_live_record_track_t  *track;
 
     ngx_memzero(&r->fragment, sizeof(lr_fragment_t));
@@ -922,14 +802,10 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
     r->open = 1;
     r->pos = LR_FLV_FILE_HEADER;
 
-    step = ngx_live_record_step(r, NGX_LIVE_RECORD_STEP_OPEN);
-
-    if (step == NULL) {
+    if (ngx_live_record_queue_open(&r->out, &r->fragment) != NGX_OK) {
+        ngx_live_record_no_memory(r);
         return;
     }
-
-    step->fragment = r->fragment;
-    ngx_live_record_push(r, step);
 
     (void) lr_buf_reserve(&r->rows, r->nrows * sizeof(lr_row_t));
 
@@ -962,23 +838,10 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
 static void
 ngx_live_record_end_fragment(ngx_live_record_recorder_t *r, int64_t duration)
 {
-    ngx_live_record_step_t  *step;
-
     r->open = 0;
     r->nrows = r->rows.len / sizeof(lr_row_t);
 
-    step = ngx_live_record_step(r, NGX_LIVE_RECORD_STEP_CLOSE);
-
-    if (step == NULL) {
-        r->rows.len = 0;
-        return;
-    }
-
-    step->duration = duration;
-    step->rows = r->rows;
-    ngx_memzero(&r->rows, sizeof(lr_buf_t));
-
-    ngx_live_record_push(r, step);
+    ngx_live_record_queue_close(&r->out, &r->rows, duration);
 }
 
 
@@ -999,7 +862,7 @@ ngx_live_record_tag(ngx_live_record_recorder_t *r, ngx_uint_t type,
 
     lr_flv_tag_header(b, type, size, row->dts);
     ngx_memcpy(b + LR_FLV_TAG_HEADER, head, len);
-    rc = ngx_live_record_append(r, b, LR_FLV_TAG_HEADER + len);
+    rc = ngx_live_record_queue_append(&r->out, b, LR_FLV_TAG_HEADER + len);
 
     skip = len;
 
@@ -1011,367 +874,93 @@ ngx_live_record_tag(ngx_live_record_recorder_t *r, ngx_uint_t type,
             continue;
         }
 
-        rc = ngx_live_record_append(r, in->buf->pos + skip, n - skip);
+        rc = ngx_live_record_queue_append(&r->out, in->buf->pos + skip, n - skip);
         skip = 0;
     }
 
     if (rc == NGX_OK) {
         lr_put_be32(b, (uint32_t) (size + LR_FLV_TAG_HEADER));
-        rc = ngx_live_record_append(r, b, LR_FLV_TAG_TRAILER);
+        rc = ngx_live_record_queue_append(&r->out, b, LR_FLV_TAG_TRAILER);
     }
 
     if (rc != NGX_OK) {
 
         /* the close leaves out the row whose bytes are not there */
 
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%s/%s\" loses frames: no memory",
-                      r->settings.app, r->settings.stream);
-
-        ngx_live_record_suspend(r);
-        r->retry = ngx_current_msec + NGX_LIVE_RECORD_DISK_RETRY;
+        ngx_live_record_no_memory(r);
         return;
     }
 
     r->pos += LR_FLV_TAG_HEADER + size + LR_FLV_TAG_TRAILER;
 
-    if (r->queued >= NGX_LIVE_RECORD_BATCH && !r->busy) {
-        ngx_live_record_flush(r);
-    }
-}
-
-
-static ngx_int_t
-ngx_live_record_append(ngx_live_record_recorder_t *r, const u_char *p,
-    size_t n)
-{
-    size_t                   len;
-    ngx_live_record_step_t  *step;
-
-    while (n) {
-
-        if (r->block == NULL) {
-            step = ngx_live_record_step(r, NGX_LIVE_RECORD_STEP_DATA);
-
-            if (step == NULL) {
-                return NGX_ERROR;
-            }
-
-            step->block = ngx_live_record_get_block();
-
-            if (step->block == NULL) {
-                ngx_free(step);
-                return NGX_ERROR;
-            }
-
-            r->block = step;
-            r->memory += NGX_LIVE_RECORD_BLOCK;
-            ngx_live_record_bytes += NGX_LIVE_RECORD_BLOCK;
-        }
-
-        step = r->block;
-        len = ngx_min(n, NGX_LIVE_RECORD_BLOCK - step->len);
-
-        ngx_memcpy(step->block + step->len, p, len);
-
-        step->len += len;
-        r->queued += len;
-        p += len;
-        n -= len;
-
-        if (step->len == NGX_LIVE_RECORD_BLOCK) {
-            ngx_live_record_seal(r);
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_live_record_step_t *
-ngx_live_record_step(ngx_live_record_recorder_t *r, ngx_uint_t type)
-{
-    ngx_live_record_step_t  *step;
-
-    step = ngx_calloc(sizeof(ngx_live_record_step_t), ngx_cycle->log);
-
-    if (step) {
-        step->type = type;
-    }
-
-    return step;
-}
-
-
-/* puts a step behind what was appended so far */
-
-static void
-ngx_live_record_push(ngx_live_record_recorder_t *r,
-    ngx_live_record_step_t *step)
-{
-    ngx_live_record_seal(r);
-
-    *r->steps_last = step;
-    r->steps_last = &step->next;
-}
-
-
-static void
-ngx_live_record_seal(ngx_live_record_recorder_t *r)
-{
-    if (r->block) {
-        *r->steps_last = r->block;
-        r->steps_last = &r->block->next;
-        r->block = NULL;
-    }
-}
-
-
-static u_char *
-ngx_live_record_get_block(void)
-{
-    if (ngx_live_record_nblocks) {
-        return ngx_live_record_blocks[--ngx_live_record_nblocks];
-    }
-
-    return ngx_alloc(NGX_LIVE_RECORD_BLOCK, ngx_cycle->log);
-}
-
-
-static void
-ngx_live_record_free_step(ngx_live_record_step_t *step)
-{
-    if (step->block) {
-        ngx_live_record_bytes -= NGX_LIVE_RECORD_BLOCK;
-
-        if (ngx_live_record_nblocks < NGX_LIVE_RECORD_FREE_BLOCKS) {
-            ngx_live_record_blocks[ngx_live_record_nblocks++] = step->block;
-
-        } else {
-            ngx_free(step->block);
-        }
-    }
-
-    lr_buf_free(&step->rows);
-    free(step->text);
-    ngx_free(step);
-}
-
-
-static void
-ngx_live_record_flush(ngx_live_record_recorder_t *r)
-{
-    ngx_thread_task_t  *task;
-
-    if (!ngx_live_record_take(r)) {
-        return;
-    }
-
-    task = r->task;
-    task->ctx = r;
-    task->handler = ngx_live_record_write_thread;
-    task->event.handler = ngx_live_record_write_done;
-    task->event.data = r;
-
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
-        ngx_live_record_give_back(r);
-    }
-}
-
-
-/* moves the queue to where the thread takes it from; 0 if there is nothing
-   to be written, or a thread is at it */
-
-static ngx_uint_t
-ngx_live_record_take(ngx_live_record_recorder_t *r)
-{
-    ngx_live_record_seal(r);
-
-    if (r->busy || r->steps == NULL
-        || r->state != NGX_LIVE_RECORD_RUNNING)
-    {
-        return 0;
-    }
-
-    r->busy = 1;
-    r->work = r->steps;
-    r->work_end = r->steps_last;
-    r->work_queued = r->queued;
-    r->work_lost = 0;
-    r->work_err = 0;
-
-    r->steps = NULL;
-    r->steps_last = &r->steps;
-    r->queued = 0;
-
-    return 1;
-}
-
-
-/* the thread pool's queue is full: the next tick tries again */
-
-static void
-ngx_live_record_give_back(ngx_live_record_recorder_t *r)
-{
-    r->steps = r->work;
-    r->steps_last = r->work_end;
-    r->queued = r->work_queued;
-    r->work = NULL;
-    r->busy = 0;
-}
-
-
-static void
-ngx_live_record_write_thread(void *data, ngx_log_t *log)
-{
-    ngx_live_record_write(data);
-}
-
-
-/* takes the steps in r->work; in a thread, or while the worker exits */
-
-static void
-ngx_live_record_write(ngx_live_record_recorder_t *r)
-{
-    int                      n, rc;
-    uint32_t                 lost;
-    lr_writer_t             *w;
-    ngx_live_record_step_t  *step;
-    struct iovec             iov[NGX_LIVE_RECORD_IOV];
-
-    w = &r->writer;
-
-    for (step = r->work; step; step = step->next) {
-
-        rc = LR_OK;
-
-        switch (step->type) {
-
-        case NGX_LIVE_RECORD_STEP_DATA:
-
-            n = 0;
-
-            for ( ;; ) {
-                iov[n].iov_base = step->block + step->start;
-                iov[n].iov_len = step->len;
-                n++;
-
-                if (n == NGX_LIVE_RECORD_IOV
-                    || step->next == NULL
-                    || step->next->type != NGX_LIVE_RECORD_STEP_DATA)
-                {
-                    break;
-                }
-
-                step = step->next;
-            }
-
-            if (w->fd == -1 || w->broken) {
-                continue;
-            }
-
-            rc = lr_writer_append(w, iov, n);
-            break;
-
-        case NGX_LIVE_RECORD_STEP_OPEN:
-            rc = lr_writer_open(w, &step->fragment);
-            break;
-
-        case NGX_LIVE_RECORD_STEP_CLOSE:
-            rc = lr_writer_close(w, (lr_row_t *) step->rows.data,
-                                 (uint32_t) (step->rows.len
-                                             / sizeof(lr_row_t)),
-                                 step->duration, &lost);
-            r->work_lost += lost;
-            break;
-
-        case NGX_LIVE_RECORD_STEP_LOST:
-            rc = lr_recording_lost(w->log, step->time, step->frames,
-                                   step->bytes, step->why);
-            break;
-
-        case NGX_LIVE_RECORD_STEP_ERROR:
-            rc = lr_recording_error(w->log, step->time,
-                                    step->text ? step->text : "no memory");
-            break;
-
-        case NGX_LIVE_RECORD_STEP_UNPUBLISH:
-            rc = lr_writer_unpublish(w, step->time, step->why);
-            break;
-        }
-
-        if (rc != LR_OK && r->work_err == 0) {
-            r->work_err = ngx_errno ? ngx_errno : NGX_EINVAL;
-        }
+    if (r->out.queued >= NGX_LIVE_RECORD_BATCH && !r->out.busy) {
+        ngx_live_record_queue_flush(&r->out);
     }
 }
 
 
 static void
-ngx_live_record_write_done(ngx_event_t *ev)
+ngx_live_record_no_memory(ngx_live_record_recorder_t *r)
 {
-    ngx_live_record_wrote(ev->data);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: \"%s/%s\" loses frames: no memory",
+                  r->settings.app, r->settings.stream);
+
+    ngx_live_record_suspend(r);
+    r->retry = ngx_current_msec + NGX_LIVE_RECORD_DISK_RETRY;
 }
 
 
-static void
-ngx_live_record_wrote(ngx_live_record_recorder_t *r)
-{
-    r->busy = 0;
 
-    ngx_live_record_written(r);
 
-    if (r->stopped && r->steps == NULL && r->unpublished) {
-        ngx_live_record_free(r);
-        return;
-    }
-
-    if (r->queued >= NGX_LIVE_RECORD_BATCH || (r->stopped && r->steps)) {
-        ngx_live_record_flush(r);
-    }
-}
-
+/* a thread has written, or has tried to */
 
 static void
-ngx_live_record_written(ngx_live_record_recorder_t *r)
+ngx_live_record_written(ngx_live_record_queue_t *q)
 {
-    ngx_live_record_step_t  *step;
+    ngx_live_record_recorder_t  *r;
 
-    while (r->work) {
-        step = r->work;
-        r->work = step->next;
+    r = q->data;
 
-        if (step->block) {
-            r->memory -= NGX_LIVE_RECORD_BLOCK;
-        }
-
-        if (step->type == NGX_LIVE_RECORD_STEP_UNPUBLISH) {
-            r->unpublished = 1;
-        }
-
-        ngx_live_record_free_step(step);
-    }
-
-    if (r->work_lost) {
+    if (q->lost) {
         if (r->lost_frames == 0) {
             r->lost_why = "the spool failed";
         }
 
-        r->lost_frames += r->work_lost;
+        r->lost_frames += q->lost;
     }
 
-    if (r->work_err == 0) {
+    if (q->err) {
+        ngx_live_record_disk_failed(r, q->err);
+
+    } else {
         r->disk_error = 0;
+    }
+
+    if (q->held) {
         return;
     }
 
+    if (r->stopped && q->ended && q->steps == NULL) {
+        ngx_live_record_free(r);
+        return;
+    }
+
+    if (q->queued >= NGX_LIVE_RECORD_BATCH || r->stopped) {
+        ngx_live_record_queue_flush(q);
+    }
+}
+
+
+static void
+ngx_live_record_disk_failed(ngx_live_record_recorder_t *r, ngx_err_t err)
+{
+
     if (!r->disk_error) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, r->work_err,
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, err,
                       "live record: \"%s/%s\" loses frames: writing to "
                       "\"%s\" failed", r->settings.app, r->settings.stream,
-                      r->writer.dir);
+                      r->out.writer.dir);
     }
 
     r->disk_error = 1;
@@ -1387,8 +976,6 @@ ngx_live_record_written(ngx_live_record_recorder_t *r)
 void
 ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
 {
-    ngx_live_record_step_t  *step;
-
     if (r->stopped) {
         return;
     }
@@ -1400,7 +987,7 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
 
         /* what came before a claim is written once it is made */
 
-        if (!r->busy && (r->suspended || r->early == NULL
+        if (!r->claiming && (r->suspended || r->early == NULL
                          || r->state == NGX_LIVE_RECORD_FAILED))
         {
             ngx_live_record_free(r);
@@ -1414,33 +1001,17 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
     }
 
     if (r->lost_frames) {
-        step = ngx_live_record_step(r, NGX_LIVE_RECORD_STEP_LOST);
-
-        if (step) {
-            step->time = ngx_live_record_now();
-            step->frames = r->lost_frames;
-            step->bytes = r->lost_bytes;
-            step->why = r->lost_why;
-            ngx_live_record_push(r, step);
-        }
+        ngx_live_record_queue_lost(&r->out, r->lost_frames, r->lost_bytes,
+                                   r->lost_why);
     }
 
-    step = ngx_live_record_step(r, NGX_LIVE_RECORD_STEP_UNPUBLISH);
-
-    if (step == NULL) {
-        r->unpublished = 1;
-
-    } else {
-        step->time = ngx_live_record_now();
-        step->why = why;
-        ngx_live_record_push(r, step);
-    }
+    ngx_live_record_queue_unpublish(&r->out, why);
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                   "live record: \"%s/%s\" pauses: %s, id %s",
                   r->settings.app, r->settings.stream, why, r->id);
 
-    ngx_live_record_flush(r);
+    ngx_live_record_queue_flush(&r->out);
 }
 
 
@@ -1453,10 +1024,7 @@ static void
 ngx_live_record_tick(ngx_event_t *ev)
 {
     ngx_queue_t                 *q;
-    ngx_live_record_group_t     *g;
     ngx_live_record_recorder_t  *r;
-
-    g = NULL;
 
     for (q = ngx_queue_head(&ngx_live_record_recorders);
          q != ngx_queue_sentinel(&ngx_live_record_recorders);
@@ -1474,99 +1042,11 @@ ngx_live_record_tick(ngx_event_t *ev)
             lr_timeline_ended(&r->timeline);
         }
 
-        g = ngx_live_record_group_add(g, r);
+        ngx_live_record_queue_flush_grouped(&r->out);
     }
 
-    ngx_live_record_group_post(g);
+    ngx_live_record_queue_flush_group();
     ngx_live_record_arm();
-}
-
-
-/* many small writes share a task, and so the costs of waking a thread */
-
-static ngx_live_record_group_t *
-ngx_live_record_group_add(ngx_live_record_group_t *g,
-    ngx_live_record_recorder_t *r)
-{
-    if (g == NULL) {
-        g = ngx_calloc(sizeof(ngx_live_record_group_t), ngx_cycle->log);
-
-        if (g == NULL) {
-            ngx_live_record_flush(r);
-            return NULL;
-        }
-    }
-
-    if (ngx_live_record_take(r)) {
-        g->recorders[g->n++] = r;
-
-        if (g->n == NGX_LIVE_RECORD_GROUP) {
-            ngx_live_record_group_post(g);
-            return NULL;
-        }
-    }
-
-    return g;
-}
-
-
-static void
-ngx_live_record_group_post(ngx_live_record_group_t *g)
-{
-    ngx_uint_t  i;
-
-    if (g == NULL) {
-        return;
-    }
-
-    g->task.ctx = g;
-    g->task.handler = ngx_live_record_group_thread;
-    g->task.event.handler = ngx_live_record_group_done;
-    g->task.event.data = g;
-
-    if (g->n == 0) {
-        ngx_free(g);
-        return;
-    }
-
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, &g->task)
-        != NGX_OK)
-    {
-        for (i = 0; i < g->n; i++) {
-            ngx_live_record_give_back(g->recorders[i]);
-        }
-
-        ngx_free(g);
-    }
-}
-
-
-static void
-ngx_live_record_group_thread(void *data, ngx_log_t *log)
-{
-    ngx_live_record_group_t *g = data;
-
-    ngx_uint_t  i;
-
-    for (i = 0; i < g->n; i++) {
-        ngx_live_record_write(g->recorders[i]);
-    }
-}
-
-
-static void
-ngx_live_record_group_done(ngx_event_t *ev)
-{
-    ngx_uint_t                i;
-    ngx_live_record_group_t  *g;
-
-    g = ev->data;
-
-    for (i = 0; i < g->n; i++) {
-        ngx_live_record_wrote(g->recorders[i]);
-    }
-
-    ngx_free(g);
 }
 
 
@@ -1594,24 +1074,17 @@ ngx_live_record_recorder_exit(ngx_cycle_t *cycle)
         q = ngx_queue_head(&ngx_live_record_recorders);
         r = ngx_queue_data(q, ngx_live_record_recorder_t, queue);
 
-        if (r->state == NGX_LIVE_RECORD_RUNNING) {
+        r->out.held = 1;
 
-            if (r->busy) {
-                r->busy = 0;
-                ngx_live_record_written(r);
-            }
-
-        } else if (r->state == NGX_LIVE_RECORD_CLAIMING
-                   && (r->early || r->busy))
+        if (r->state == NGX_LIVE_RECORD_CLAIMING
+            && (r->early || r->claiming))
         {
-            if (!r->busy || r->rc != LR_OK || r->claim->fd == -1) {
+            if (!r->claiming || r->rc != LR_OK || r->claim->fd == -1) {
                 r->rc = lr_recording_claim(r->claim,
                             (char *) ngx_live_record_conf->spool.data,
                             &r->settings, r->id, ngx_live_record_now(), 1,
                             r->err, sizeof(r->err));
             }
-
-            r->busy = 1;          /* no more tasks are posted */
 
             if (r->rc == LR_OK) {
                 ngx_live_record_started(r);
@@ -1620,33 +1093,23 @@ ngx_live_record_recorder_exit(ngx_cycle_t *cycle)
 
         if (r->state == NGX_LIVE_RECORD_RUNNING) {
 
-            r->busy = 1;
-
             if (!r->stopped) {
                 ngx_live_record_recorder_stop(r, "worker exit");
             }
 
-            ngx_live_record_seal(r);
-
-            r->work = r->steps;
-            r->work_err = 0;
-            r->work_lost = 0;
-            r->steps = NULL;
-            r->steps_last = &r->steps;
-
-            ngx_live_record_write(r);
-            ngx_live_record_written(r);
+            ngx_live_record_queue_drain(&r->out);
         }
 
         ngx_live_record_free(r);
     }
+
+    ngx_live_record_queue_exit();
 }
 
 
 static void
 ngx_live_record_free(ngx_live_record_recorder_t *r)
 {
-    ngx_live_record_step_t   *step;
     ngx_live_record_early_t  *e;
 
     ngx_queue_remove(&r->queue);
@@ -1661,21 +1124,7 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
         ngx_free(e);
     }
 
-    ngx_live_record_seal(r);
-
-    while (r->steps) {
-        step = r->steps;
-        r->steps = step->next;
-        ngx_live_record_free_step(step);
-    }
-
-    if (r->writer.fd != -1) {
-        close(r->writer.fd);
-    }
-
-    if (r->writer.log != -1) {
-        close(r->writer.log);
-    }
+    ngx_live_record_queue_free(&r->out);
 
     lr_settings_free(&r->settings);
     lr_buf_free(&r->audio.config);
@@ -1684,24 +1133,6 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
     ngx_free(r->claim);
     ngx_free(r->task);
     ngx_free(r);
-}
-
-
-size_t
-ngx_live_record_recorder_backlog(void)
-{
-    return ngx_live_record_bytes;
-}
-
-
-static int64_t
-ngx_live_record_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
 }
 
 

@@ -16,6 +16,7 @@
 #include "lr_ship.h"
 #include "lr_spool.h"
 #include "ngx_live_record_index.h"
+#include "ngx_live_record_queue.h"
 
 
 /* how often the spool is looked through, ms */
@@ -112,7 +113,6 @@ static void ngx_live_record_ship_day_done(void *data, lr_retry_e result,
 static void ngx_live_record_ship_again(ngx_live_record_ship_t *s,
     lr_retry_e why, ngx_uint_t after);
 static void ngx_live_record_ship_timer(ngx_event_t *ev);
-static int64_t ngx_live_record_ship_now(void);
 
 
 static ngx_queue_t             ngx_live_record_ships;
@@ -355,7 +355,7 @@ ngx_live_record_scan_done(ngx_event_t *ev)
                        && ngx_current_msec - s->probed
                           >= NGX_LIVE_RECORD_PROBE)
                    || (s->ship.until
-                       && ngx_live_record_ship_now() >= s->ship.until))
+                       && ngx_live_record_now() >= s->ship.until))
         {
             ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);
         }
@@ -477,14 +477,14 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
 
         if (s->rc == LR_OK) {
             s->open = 1;
-            s->rc = lr_ship_look(&s->ship, ngx_live_record_ship_now(),
+            s->rc = lr_ship_look(&s->ship, ngx_live_record_now(),
                                  s->err, sizeof(s->err));
         }
 
         break;
 
     case NGX_LIVE_RECORD_SHIP_LOOK:
-        s->rc = lr_ship_look(&s->ship, ngx_live_record_ship_now(), s->err,
+        s->rc = lr_ship_look(&s->ship, ngx_live_record_now(), s->err,
                              sizeof(s->err));
         break;
 
@@ -939,15 +939,4 @@ ngx_live_record_ship_timer(ngx_event_t *ev)
 
     ngx_live_record_ship_run(s, s->open ? NGX_LIVE_RECORD_SHIP_LOOK
                                         : NGX_LIVE_RECORD_SHIP_OPEN);
-}
-
-
-static int64_t
-ngx_live_record_ship_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
 }

@@ -113,7 +113,8 @@ lr_body_begin(lr_body_t *b, unsigned count)
 
     b->engine->ts->out.len = 0;
 
-    if (lr_ts_begin(b->engine->ts, b->reader.rows, b->reader.nrows, b->base, count)
+    if (lr_ts_begin(b->engine->ts, b->reader.rows, b->reader.nrows, b->base,
+                    count)
         != LR_OK)
     {
         errno = ENOMEM;

@@ -343,7 +343,7 @@ sub commands {
         push @context, 'server' if $flags =~ /NGX_RTMP_SRV_CONF/;
 
         push @all, { name => $name, context => \@context,
-            block => $flags =~ /NGX_CONF_BLOCK/ };
+            block => scalar($flags =~ /NGX_CONF_BLOCK/) };
     }
 
     return @all;

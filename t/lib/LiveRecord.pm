@@ -192,10 +192,13 @@ sub command {
     return @cmd;
 }
 
+# options: env => { ... }
+
 sub start {
-    my ($self) = @_;
+    my ($self, %opt) = @_;
     my $dir = $self->{dir};
 
+    local @ENV{keys %{$opt{env} || {}}} = values %{$opt{env} || {}};
     local $ENV{LD_PRELOAD} = $ENV{TEST_NGINX_PRELOAD}
         if $ENV{TEST_NGINX_PRELOAD};
     local $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} || (),
@@ -643,9 +646,15 @@ sub http_get {
 ###############################################################################
 # the bucket
 
-# the directory of a dir bucket, as the tests' configurations name it
+# the directory of a dir bucket, as the tests' configurations name it, or
+# another one from now on
 
-sub bucket { return shift->{dir} . '/bucket' }
+sub bucket {
+    my ($self, $dir) = @_;
+    $self->{bucket} = $dir if defined $dir;
+    return defined $self->{bucket} ? $self->{bucket} : "$self->{dir}/bucket";
+}
+
 sub spool { return shift->{dir} . '/spool' }
 
 # relative names of all files below a directory

@@ -264,7 +264,12 @@ jumps(void **state)
 
             sim_run(&s);
 
-            if (s.worst > VIDEO_DUR || s.not_key) {
+            /* audio alone is over a gap that makes video seem to be silent */
+
+            if (s.worst > VIDEO_DUR
+                || s.not_key > (steps[i] > LR_TIMELINE_NO_VIDEO - 100
+                                && apart[j] < 0))
+            {
                 print_error("step %d, %d apart: off by %d, %u without key\n",
                             (int) steps[i], (int) apart[j], (int) s.worst,
                             s.not_key);
@@ -282,7 +287,6 @@ jumps(void **state)
                 assert_true(gain >= -141 && gain <= LR_TIMELINE_JUMP);
             }
 
-            assert_int_equal(s.not_key, 0);
             assert_true(s.longest <= 6000 + LR_TIMELINE_JUMP + 2000);
         }
     }
@@ -387,7 +391,8 @@ tracks_apart(void **state)
         assert_int_equal(s.worst, 0);
         assert_int_equal(s.jumped, 0);
         assert_true(s.low >= 0);
-        print_error("i %d opens %d\n",(int)i,s.opens);
+        assert_in_range(s.opens, 10, 11);
+        assert_int_equal(s.not_key, 0);
     }
 
     /* one begins late, with the same clock */

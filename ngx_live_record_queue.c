@@ -1,0 +1,699 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_live_record_queue.h"
+
+
+#define NGX_LIVE_RECORD_BLOCK        65536
+#define NGX_LIVE_RECORD_FREE_BLOCKS  64
+
+#define NGX_LIVE_RECORD_IOV          64
+
+/* queues that one task of a group writes for */
+#define NGX_LIVE_RECORD_GROUP        16
+
+
+typedef enum {
+    NGX_LIVE_RECORD_STEP_DATA = 0,
+    NGX_LIVE_RECORD_STEP_OPEN,
+    NGX_LIVE_RECORD_STEP_CLOSE,
+    NGX_LIVE_RECORD_STEP_LOST,
+    NGX_LIVE_RECORD_STEP_ERROR,
+    NGX_LIVE_RECORD_STEP_UNPUBLISH
+} ngx_live_record_step_e;
+
+
+struct ngx_live_record_step_s {
+    ngx_live_record_step_t     *next;
+    ngx_live_record_step_e      type;
+
+    u_char                     *block;        /* data */
+    size_t                      len;
+
+    lr_fragment_t               fragment;     /* open */
+
+    lr_buf_t                    rows;         /* close */
+    int64_t                     duration;
+
+    uint64_t                    frames;       /* lost */
+    uint64_t                    bytes;
+    const char                 *why;          /* lost, unpublish: constant */
+    char                       *text;         /* error: owned */
+    int64_t                     time;
+};
+
+
+typedef struct {
+    ngx_live_record_queue_t    *queues[NGX_LIVE_RECORD_GROUP];
+    ngx_uint_t                  n;
+    ngx_thread_task_t           task;
+} ngx_live_record_group_t;
+
+
+static ngx_live_record_step_t *ngx_live_record_queue_step(
+    ngx_live_record_queue_t *q, ngx_live_record_step_e type);
+static void ngx_live_record_queue_push(ngx_live_record_queue_t *q,
+    ngx_live_record_step_t *step);
+static void ngx_live_record_queue_seal(ngx_live_record_queue_t *q);
+static ngx_uint_t ngx_live_record_queue_take(ngx_live_record_queue_t *q);
+static void ngx_live_record_queue_give_back(ngx_live_record_queue_t *q);
+static void ngx_live_record_queue_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_queue_write(ngx_live_record_queue_t *q);
+static ngx_live_record_step_t *ngx_live_record_queue_data(
+    ngx_live_record_queue_t *q, ngx_live_record_step_t *step, int *rc);
+static void ngx_live_record_queue_done(ngx_event_t *ev);
+static void ngx_live_record_queue_written(ngx_live_record_queue_t *q);
+static void ngx_live_record_group_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_group_done(ngx_event_t *ev);
+static u_char *ngx_live_record_get_block(void);
+static void ngx_live_record_free_step(ngx_live_record_step_t *step);
+
+
+static u_char                   *ngx_live_record_blocks[
+                                               NGX_LIVE_RECORD_FREE_BLOCKS];
+static ngx_uint_t                ngx_live_record_nblocks;
+static size_t                    ngx_live_record_bytes;
+static ngx_live_record_group_t  *ngx_live_record_group;
+
+
+ngx_int_t
+ngx_live_record_queue_init(ngx_live_record_queue_t *q,
+    void (*handler)(ngx_live_record_queue_t *q), void *data)
+{
+    ngx_memzero(q, sizeof(ngx_live_record_queue_t));
+
+    q->handler = handler;
+    q->data = data;
+    q->last = &q->steps;
+    q->writer.log = -1;
+    q->writer.fd = -1;
+
+    q->task = ngx_calloc(sizeof(ngx_thread_task_t), ngx_cycle->log);
+
+    return q->task ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_live_record_queue_run(ngx_live_record_queue_t *q,
+    const lr_claim_t *claim)
+{
+    lr_writer_init(&q->writer, claim, ngx_live_record_conf->fsync);
+
+    q->running = 1;
+}
+
+
+ngx_int_t
+ngx_live_record_queue_append(ngx_live_record_queue_t *q, const u_char *p,
+    size_t n)
+{
+    size_t                   len;
+    ngx_live_record_step_t  *step;
+
+    while (n) {
+
+        if (q->block == NULL) {
+            step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_DATA);
+
+            if (step == NULL) {
+                return NGX_ERROR;
+            }
+
+            step->block = ngx_live_record_get_block();
+
+            if (step->block == NULL) {
+                ngx_free(step);
+                return NGX_ERROR;
+            }
+
+            q->block = step;
+            q->memory += NGX_LIVE_RECORD_BLOCK;
+        }
+
+        step = q->block;
+        len = ngx_min(n, NGX_LIVE_RECORD_BLOCK - step->len);
+
+        ngx_memcpy(step->block + step->len, p, len);
+
+        step->len += len;
+        q->queued += len;
+        p += len;
+        n -= len;
+
+        if (step->len == NGX_LIVE_RECORD_BLOCK) {
+            ngx_live_record_queue_seal(q);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_live_record_queue_open(ngx_live_record_queue_t *q,
+    const lr_fragment_t *f)
+{
+    ngx_live_record_step_t  *step;
+
+    step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_OPEN);
+
+    if (step == NULL) {
+        return NGX_ERROR;
+    }
+
+    step->fragment = *f;
+    ngx_live_record_queue_push(q, step);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_live_record_queue_close(ngx_live_record_queue_t *q, lr_buf_t *rows,
+    int64_t duration)
+{
+    ngx_live_record_step_t  *step;
+
+    step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_CLOSE);
+
+    if (step == NULL) {
+
+        /* the next open closes what is open by its file alone */
+
+        rows->len = 0;
+        return;
+    }
+
+    step->duration = duration;
+    step->rows = *rows;
+    ngx_memzero(rows, sizeof(lr_buf_t));
+
+    ngx_live_record_queue_push(q, step);
+}
+
+
+void
+ngx_live_record_queue_lost(ngx_live_record_queue_t *q, uint64_t frames,
+    uint64_t bytes, const char *why)
+{
+    ngx_live_record_step_t  *step;
+
+    step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_LOST);
+
+    if (step) {
+        step->frames = frames;
+        step->bytes = bytes;
+        step->why = why;
+        ngx_live_record_queue_push(q, step);
+    }
+}
+
+
+void
+ngx_live_record_queue_error(ngx_live_record_queue_t *q, const char *text)
+{
+    ngx_live_record_step_t  *step;
+
+    step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_ERROR);
+
+    if (step) {
+        step->text = strdup(text);
+        ngx_live_record_queue_push(q, step);
+    }
+}
+
+
+void
+ngx_live_record_queue_unpublish(ngx_live_record_queue_t *q, const char *why)
+{
+    ngx_live_record_step_t  *step;
+
+    step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_UNPUBLISH);
+
+    if (step == NULL) {
+
+        /* as after a crash: whoever takes the lock next finds it so */
+
+        q->ended = 1;
+        return;
+    }
+
+    step->why = why;
+    ngx_live_record_queue_push(q, step);
+}
+
+
+static ngx_live_record_step_t *
+ngx_live_record_queue_step(ngx_live_record_queue_t *q,
+    ngx_live_record_step_e type)
+{
+    ngx_live_record_step_t  *step;
+
+    step = ngx_calloc(sizeof(ngx_live_record_step_t), ngx_cycle->log);
+
+    if (step) {
+        step->type = type;
+        step->time = ngx_live_record_now();
+    }
+
+    return step;
+}
+
+
+/* puts a step behind what was appended so far */
+
+static void
+ngx_live_record_queue_push(ngx_live_record_queue_t *q,
+    ngx_live_record_step_t *step)
+{
+    ngx_live_record_queue_seal(q);
+
+    *q->last = step;
+    q->last = &step->next;
+}
+
+
+static void
+ngx_live_record_queue_seal(ngx_live_record_queue_t *q)
+{
+    if (q->block) {
+        *q->last = q->block;
+        q->last = &q->block->next;
+        q->block = NULL;
+    }
+}
+
+
+void
+ngx_live_record_queue_flush(ngx_live_record_queue_t *q)
+{
+    ngx_thread_task_t  *task;
+
+    if (!ngx_live_record_queue_take(q)) {
+        return;
+    }
+
+    task = q->task;
+    task->ctx = q;
+    task->handler = ngx_live_record_queue_thread;
+    task->event.handler = ngx_live_record_queue_done;
+    task->event.data = q;
+
+    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
+        != NGX_OK)
+    {
+        ngx_live_record_queue_give_back(q);
+    }
+}
+
+
+/*
+ * Moves what waits to where the thread takes it from, before the task is
+ * posted: from then on all of that is the thread's.
+ */
+
+static ngx_uint_t
+ngx_live_record_queue_take(ngx_live_record_queue_t *q)
+{
+    ngx_live_record_queue_seal(q);
+
+    if (!q->running || q->busy || q->held || q->steps == NULL) {
+        return 0;
+    }
+
+    q->busy = 1;
+    q->work = q->steps;
+    q->work_last = q->last;
+    q->work_queued = q->queued;
+    q->lost = 0;
+    q->err = 0;
+
+    q->steps = NULL;
+    q->last = &q->steps;
+    q->queued = 0;
+
+    return 1;
+}
+
+
+/* the thread pool's queue is full: the next tick tries again */
+
+static void
+ngx_live_record_queue_give_back(ngx_live_record_queue_t *q)
+{
+    q->steps = q->work;
+    q->last = q->work_last;
+    q->queued = q->work_queued;
+    q->work = NULL;
+    q->busy = 0;
+}
+
+
+static void
+ngx_live_record_queue_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_queue_write(data);
+}
+
+
+/* takes the steps in q->work; in a thread, or while the worker exits */
+
+static void
+ngx_live_record_queue_write(ngx_live_record_queue_t *q)
+{
+    int                      rc;
+    uint32_t                 lost;
+    lr_writer_t             *w;
+    ngx_live_record_step_t  *step;
+
+    w = &q->writer;
+
+    for (step = q->work; step; step = step->next) {
+
+        rc = LR_OK;
+
+        switch (step->type) {
+
+        case NGX_LIVE_RECORD_STEP_DATA:
+            step = ngx_live_record_queue_data(q, step, &rc);
+            break;
+
+        case NGX_LIVE_RECORD_STEP_OPEN:
+            rc = lr_writer_open(w, &step->fragment);
+            break;
+
+        case NGX_LIVE_RECORD_STEP_CLOSE:
+            rc = lr_writer_close(w, (lr_row_t *) step->rows.data,
+                                 (uint32_t) (step->rows.len
+                                             / sizeof(lr_row_t)),
+                                 step->duration, &lost);
+            q->lost += lost;
+            break;
+
+        case NGX_LIVE_RECORD_STEP_LOST:
+            rc = lr_recording_lost(w->log, step->time, step->frames,
+                                   step->bytes, step->why);
+            break;
+
+        case NGX_LIVE_RECORD_STEP_ERROR:
+            rc = lr_recording_error(w->log, step->time,
+                                    step->text ? step->text : "no memory");
+            break;
+
+        case NGX_LIVE_RECORD_STEP_UNPUBLISH:
+            rc = lr_writer_unpublish(w, step->time, step->why);
+            break;
+        }
+
+        if (rc != LR_OK && q->err == 0) {
+            q->err = ngx_errno ? ngx_errno : NGX_EINVAL;
+        }
+    }
+}
+
+
+/* writes neighbouring blocks in one go; gives the last of them */
+
+static ngx_live_record_step_t *
+ngx_live_record_queue_data(ngx_live_record_queue_t *q,
+    ngx_live_record_step_t *step, int *rc)
+{
+    int           n;
+    struct iovec  iov[NGX_LIVE_RECORD_IOV];
+
+    for (n = 0; /* void */ ; step = step->next) {
+        iov[n].iov_base = step->block;
+        iov[n++].iov_len = step->len;
+
+        if (n == NGX_LIVE_RECORD_IOV || step->next == NULL
+            || step->next->type != NGX_LIVE_RECORD_STEP_DATA)
+        {
+            break;
+        }
+    }
+
+    /* after an error the rest of a fragment is left out */
+
+    if (q->writer.fd != -1 && !q->writer.broken) {
+        *rc = lr_writer_append(&q->writer, iov, n);
+    }
+
+    return step;
+}
+
+
+static void
+ngx_live_record_queue_done(ngx_event_t *ev)
+{
+    ngx_live_record_queue_written(ev->data);
+}
+
+
+static void
+ngx_live_record_queue_written(ngx_live_record_queue_t *q)
+{
+    ngx_live_record_step_t  *step;
+
+    q->busy = 0;
+
+    while (q->work) {
+        step = q->work;
+        q->work = step->next;
+
+        if (step->block) {
+            q->memory -= NGX_LIVE_RECORD_BLOCK;
+        }
+
+        if (step->type == NGX_LIVE_RECORD_STEP_UNPUBLISH) {
+            q->ended = 1;
+        }
+
+        ngx_live_record_free_step(step);
+    }
+
+    q->handler(q);
+}
+
+
+void
+ngx_live_record_queue_flush_grouped(ngx_live_record_queue_t *q)
+{
+    ngx_live_record_group_t  *g;
+
+    if (ngx_live_record_group == NULL) {
+        ngx_live_record_group = ngx_calloc(sizeof(ngx_live_record_group_t),
+                                           ngx_cycle->log);
+
+        if (ngx_live_record_group == NULL) {
+            ngx_live_record_queue_flush(q);
+            return;
+        }
+    }
+
+    g = ngx_live_record_group;
+
+    if (ngx_live_record_queue_take(q)) {
+        g->queues[g->n++] = q;
+
+        if (g->n == NGX_LIVE_RECORD_GROUP) {
+            ngx_live_record_queue_flush_group();
+        }
+    }
+}
+
+
+void
+ngx_live_record_queue_flush_group(void)
+{
+    ngx_uint_t                i;
+    ngx_live_record_group_t  *g;
+
+    g = ngx_live_record_group;
+
+    if (g == NULL || g->n == 0) {
+        return;
+    }
+
+    ngx_live_record_group = NULL;
+
+    g->task.ctx = g;
+    g->task.handler = ngx_live_record_group_thread;
+    g->task.event.handler = ngx_live_record_group_done;
+    g->task.event.data = g;
+
+    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, &g->task)
+        == NGX_OK)
+    {
+        return;
+    }
+
+    for (i = 0; i < g->n; i++) {
+        ngx_live_record_queue_give_back(g->queues[i]);
+    }
+
+    ngx_free(g);
+}
+
+
+static void
+ngx_live_record_group_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_group_t *g = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < g->n; i++) {
+        ngx_live_record_queue_write(g->queues[i]);
+    }
+}
+
+
+static void
+ngx_live_record_group_done(ngx_event_t *ev)
+{
+    ngx_uint_t                i;
+    ngx_live_record_group_t  *g;
+
+    g = ev->data;
+
+    for (i = 0; i < g->n; i++) {
+        ngx_live_record_queue_written(g->queues[i]);
+    }
+
+    ngx_free(g);
+}
+
+
+/*
+ * The thread pool has ended its tasks by then, but there is no event loop
+ * any more that would tell of it.
+ */
+
+void
+ngx_live_record_queue_drain(ngx_live_record_queue_t *q)
+{
+    q->held = 1;
+
+    if (q->busy) {
+        ngx_live_record_queue_written(q);
+    }
+
+    ngx_live_record_queue_seal(q);
+
+    if (!q->running || q->steps == NULL) {
+        return;
+    }
+
+    q->work = q->steps;
+    q->steps = NULL;
+    q->last = &q->steps;
+    q->queued = 0;
+    q->lost = 0;
+    q->err = 0;
+
+    ngx_live_record_queue_write(q);
+    ngx_live_record_queue_written(q);
+}
+
+
+void
+ngx_live_record_queue_free(ngx_live_record_queue_t *q)
+{
+    ngx_live_record_step_t  *step;
+
+    ngx_live_record_queue_seal(q);
+
+    while (q->steps) {
+        step = q->steps;
+        q->steps = step->next;
+        ngx_live_record_free_step(step);
+    }
+
+    if (q->writer.fd != -1) {
+        close(q->writer.fd);
+    }
+
+    if (q->writer.log != -1) {
+        close(q->writer.log);
+    }
+
+    ngx_free(q->task);
+}
+
+
+static u_char *
+ngx_live_record_get_block(void)
+{
+    u_char  *p;
+
+    if (ngx_live_record_nblocks) {
+        p = ngx_live_record_blocks[--ngx_live_record_nblocks];
+
+    } else {
+        p = ngx_alloc(NGX_LIVE_RECORD_BLOCK, ngx_cycle->log);
+    }
+
+    if (p) {
+        ngx_live_record_bytes += NGX_LIVE_RECORD_BLOCK;
+    }
+
+    return p;
+}
+
+
+static void
+ngx_live_record_free_step(ngx_live_record_step_t *step)
+{
+    if (step->block) {
+        ngx_live_record_bytes -= NGX_LIVE_RECORD_BLOCK;
+
+        if (ngx_live_record_nblocks < NGX_LIVE_RECORD_FREE_BLOCKS) {
+            ngx_live_record_blocks[ngx_live_record_nblocks++] = step->block;
+
+        } else {
+            ngx_free(step->block);
+        }
+    }
+
+    lr_buf_free(&step->rows);
+    free(step->text);
+    ngx_free(step);
+}
+
+
+size_t
+ngx_live_record_recorder_backlog(void)
+{
+    return ngx_live_record_bytes;
+}
+
+
+void
+ngx_live_record_queue_exit(void)
+{
+    while (ngx_live_record_nblocks) {
+        ngx_free(ngx_live_record_blocks[--ngx_live_record_nblocks]);
+    }
+
+    ngx_free(ngx_live_record_group);
+    ngx_live_record_group = NULL;
+}
+
+
+int64_t
+ngx_live_record_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}

@@ -1,0 +1,99 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * The way from a recorder to the disk: a queue of bytes and of events, that
+ * a thread takes whole, one task at a time, so that the order is kept and
+ * the event loop never waits.
+ */
+
+
+#ifndef _NGX_LIVE_RECORD_QUEUE_H_INCLUDED_
+#define _NGX_LIVE_RECORD_QUEUE_H_INCLUDED_
+
+
+#include "lr_writer.h"
+#include "ngx_live_record.h"
+
+
+/* so many bytes make a write worth while before its time */
+#define NGX_LIVE_RECORD_BATCH  262144
+
+
+typedef struct ngx_live_record_queue_s  ngx_live_record_queue_t;
+typedef struct ngx_live_record_step_s  ngx_live_record_step_t;
+
+struct ngx_live_record_queue_s {
+    lr_writer_t                writer;     /* the thread's while busy */
+    void                     (*handler)(ngx_live_record_queue_t *q);
+    void                      *data;
+
+    ngx_live_record_step_t    *steps;
+    ngx_live_record_step_t   **last;
+    ngx_live_record_step_t    *block;      /* being filled */
+    size_t                     queued;     /* bytes in steps */
+    size_t                     memory;     /* of blocks, the thread's too */
+
+    /* what the thread has */
+
+    ngx_live_record_step_t    *work;
+    ngx_live_record_step_t   **work_last;
+    size_t                     work_queued;
+    ngx_thread_task_t         *task;
+
+    /* for the handler: what became of it */
+
+    uint64_t                   lost;       /* samples that were not written */
+    ngx_err_t                  err;        /* the first error, or 0 */
+
+    unsigned                   running:1;
+    unsigned                   busy:1;     /* a thread is at it */
+    unsigned                   held:1;     /* no task is posted any more */
+    unsigned                   ended:1;    /* unpublish was written */
+};
+
+
+/* an empty queue; the handler is called after each task */
+ngx_int_t ngx_live_record_queue_init(ngx_live_record_queue_t *q,
+    void (*handler)(ngx_live_record_queue_t *q), void *data);
+
+/* from here on the queue writes, into what was claimed */
+void ngx_live_record_queue_run(ngx_live_record_queue_t *q,
+    const lr_claim_t *claim);
+
+/* bytes of the open fragment; NGX_ERROR: some of them are missing */
+ngx_int_t ngx_live_record_queue_append(ngx_live_record_queue_t *q,
+    const u_char *p, size_t n);
+
+/* events, in order with the bytes; close takes the rows over */
+ngx_int_t ngx_live_record_queue_open(ngx_live_record_queue_t *q,
+    const lr_fragment_t *f);
+void ngx_live_record_queue_close(ngx_live_record_queue_t *q, lr_buf_t *rows,
+    int64_t duration);
+void ngx_live_record_queue_lost(ngx_live_record_queue_t *q, uint64_t frames,
+    uint64_t bytes, const char *why);
+void ngx_live_record_queue_error(ngx_live_record_queue_t *q,
+    const char *text);
+void ngx_live_record_queue_unpublish(ngx_live_record_queue_t *q,
+    const char *why);
+
+/* hands what waits to a thread, if none is at it */
+void ngx_live_record_queue_flush(ngx_live_record_queue_t *q);
+
+/* the same for many: small writes share a task; flush ends it */
+void ngx_live_record_queue_flush_grouped(ngx_live_record_queue_t *q);
+void ngx_live_record_queue_flush_group(void);
+
+/* writes all that waits, while the worker exits; may block */
+void ngx_live_record_queue_drain(ngx_live_record_queue_t *q);
+
+void ngx_live_record_queue_free(ngx_live_record_queue_t *q);
+
+/* blocks that are kept for later */
+void ngx_live_record_queue_exit(void);
+
+/* unix time in ms, as of the event loop */
+int64_t ngx_live_record_now(void);
+
+
+#endif /* _NGX_LIVE_RECORD_QUEUE_H_INCLUDED_ */

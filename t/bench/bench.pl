@@ -1,0 +1,570 @@
+#!/usr/bin/perl
+
+# Copyright (C) the ngx_live_record authors
+
+# CPU time per GB received and memory per stream: what recording adds to
+# nginx-rtmp, beside what nginx-rtmp's own "record all" and "hls" add.  All of
+# them take turns in one run, as machines differ from hour to hour.
+#
+# "make bench" runs it.  See --help.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use FindBin;
+use Getopt::Long;
+use JSON::PP qw/ decode_json /;
+use POSIX qw/ strftime sysconf _SC_CLK_TCK /;
+use Time::HiRes qw/ time sleep /;
+
+use lib "$FindBin::Bin/../lib";
+use LiveRecord;
+
+###############################################################################
+
+my @scenarios = (
+    {
+        name => 'a', streams => 16, rate => '4', media => 'big',
+        seconds => 150, speed => 0,
+    },
+    {
+        name => 'b', streams => 40, rate => '0.5', media => 'small',
+        seconds => 300, speed => 0,
+    },
+    {
+        name => 'c', streams => 100, rate => '0.5', media => 'small',
+        seconds => 60, speed => 1,
+    },
+);
+
+my %media = (
+    big => {
+        size => '1280x720', bitrate => '4M', audio_bitrate => '128k',
+    },
+    small => {
+        size => '320x180', bitrate => '500k', audio_bitrate => '64k',
+    },
+);
+
+my %modes = (
+    plain => { title => 'nginx-rtmp', conf => '' },
+
+    record => {
+        title => 'record all',
+        conf => 'record all; record_path %%TESTDIR%%/out;',
+    },
+
+    hls => {
+        title => 'hls',
+        conf => 'hls on; hls_path %%TESTDIR%%/out; hls_fragment 30s;'
+            . ' hls_playlist_length 60s;',
+    },
+
+    module => {
+        title => 'live_record',
+        conf => 'live_record * { bucket local; fragment 30s; grace 2s; }',
+    },
+);
+
+my @modes = qw/ plain record hls module /;
+
+my $conf = <<'EOF_CONF';
+%%GLOBALS%%
+
+worker_processes 1;
+
+events {
+    worker_connections 1024;
+}
+
+rtmp {
+    %%MAIN%%
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+
+        application live {
+            live on;
+            %%MODE%%
+        }
+    }
+}
+EOF_CONF
+
+my $usage = <<'EOF_USAGE';
+usage: bench.pl [options]
+  --only NAMES     scenarios, e.g. "a" or "a,c"
+  --modes NAMES    of plain,record,hls,module; plain is always there
+  --rounds N       how often each is run (BENCH_ROUNDS, or 3)
+  --scale X        so much of each scenario's length (1)
+  --no-touch       does not use most of the free memory once beforehand
+  --markdown       the tables in Markdown
+
+Scenarios, each with one nginx worker:
+  a  16 streams of 4 Mbit/s as fast as they are taken, 150 s of each
+  b  40 streams of 0.5 Mbit/s as fast as they are taken, 300 s of each
+  c  100 streams of 0.5 Mbit/s in real time, for 60 s
+
+Exit status: 0 all was measured, whether targets are met or not, 1 a
+connection failed, frames were lost, or something was not recorded, 2 bad
+arguments.
+EOF_USAGE
+
+###############################################################################
+
+my %opt = (rounds => $ENV{BENCH_ROUNDS} || 3, touch => 1, scale => 1);
+
+GetOptions(\%opt, 'only=s', 'modes=s', 'rounds=i', 'scale=f', 'touch!',
+    'markdown', 'help') && !@ARGV or do { print STDERR $usage; exit 2 };
+
+if ($opt{help}) {
+    print $usage;
+    exit 0;
+}
+
+my %only = map { $_ => 1 } split /,/, $opt{only} || 'a,b,c';
+my %wanted = map { $_ => 1 } 'plain',
+    split /,/, $opt{modes} || join ',', @modes;
+
+my $unknown = join ' ', grep { !/^[abc]$/ } sort keys %only;
+$unknown ||= join ' ', grep { !$modes{$_} } sort keys %wanted;
+
+if ($unknown || $opt{rounds} < 1 || $opt{scale} <= 0) {
+    print STDERR $unknown ? "unknown: $unknown\n" : '', $usage;
+    exit 2;
+}
+
+@scenarios = grep { $only{$_->{name}} } @scenarios;
+@modes = grep { $wanted{$_} } @modes;
+
+my @failures;
+my $load_tool = LiveRecord::tool('rtmpload');
+
+for my $s (@scenarios) {
+    $s->{seconds} = int($s->{seconds} * $opt{scale} + 0.5) || 1;
+
+    # CBR with filler, so that nobody's stream is smaller than it says
+    $s->{file} = media("bench_$s->{media}", seconds => 40, fps => 30,
+        bframes => 0, x264 => 'nal-hrd=cbr:force-cfr=1',
+        %{$media{$s->{media}}});
+}
+
+my $machine = machine();
+my $began = time();
+
+touch_memory() if $opt{touch};
+
+for my $round (1 .. $opt{rounds}) {
+    for my $s (@scenarios) {
+
+        # who comes first in one round does not in the next
+        my $shift = ($round - 1) % @modes;
+
+        for my $mode (@modes[$shift .. $#modes], @modes[0 .. $shift - 1]) {
+            my $r = run_one($s, $mode);
+
+            push @{$s->{runs}{$mode}}, $r;
+            printf STDERR "%s round %d %-7s %.2f GB, %.3f CPU-s/GB, peak"
+                . " %.1f MB, %.1f s\n", $s->{name}, $round, $mode, $r->{gb},
+                $r->{cpu}, $r->{peak} / 1024, $r->{wall};
+        }
+    }
+}
+
+report();
+
+if (@failures) {
+    print "\nfailed:\n", map { "  $_\n" } @failures;
+    exit 1;
+}
+
+exit 0;
+
+###############################################################################
+# a run
+
+sub run_one {
+    my ($s, $mode) = @_;
+    my $module = $mode eq 'module';
+    my $t = LiveRecord->new(plain => !$module);
+
+    my $text = $conf;
+    my $main = $module ? 'live_record_spool %%TESTDIR%%/spool;'
+        . ' live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }'
+        : '';
+
+    $text =~ s/%%MAIN%%/$main/;
+    $text =~ s/%%MODE%%/$modes{$mode}{conf}/;
+    $text = $t->expand($text);
+
+    # as docs/operations.md advises, and not what tests want to read
+    $text =~ s/(error_log \S+) info;/$1 notice;/;
+    write_file($t->dir() . '/nginx.conf', $text);
+
+    mkdir $t->dir() . '/out';
+    chmod 0777, $t->dir() . '/out';
+
+    $t->start();
+
+    my @workers = $t->workers(all => 1);
+    my $before = cpu_of(@workers);
+    my $from = time();
+
+    my $load = $t->run($load_tool, '-f', $s->{file}, '-n', $s->{streams},
+        '-t', $s->{seconds}, '-s', $s->{speed}, '--host', '127.0.0.1', '-p',
+        $t->port(), '--json');
+
+    my %r;
+
+    if ($s->{speed}) {
+        sleep $s->{seconds} / 2;
+        $r{steady} = rss_of(@workers);
+        sleep $s->{seconds} * 0.45;
+        $r{growth} = rss_of(@workers) - $r{steady};
+    }
+
+    my $code = $load->wait(300 + $s->{seconds});
+    my $told = eval { decode_json($load->out()) } || {};
+
+    failed($s, $mode, 'rtmpload: ' . ($load->err() || "exit status $code"))
+        if $code || !$told->{wire_bytes};
+    failed($s, $mode, "$told->{failed} connections failed")
+        if $told->{failed};
+
+    # what waits for its grace, for rendering, for its index is part of the
+    # work
+
+    if ($module) {
+        eval {
+            wait_for(sub { !files_in($t->spool()) }, 60 + $s->{seconds},
+                'an empty spool');
+        } or failed($s, $mode, "the spool did not get empty");
+    }
+
+    $r{gb} = ($told->{wire_bytes} || 1) / 1e9;
+    $r{cpu} = (cpu_of(@workers) - $before) / $r{gb};
+    $r{wall} = time() - $from;
+    $r{peak} = hwm_of(@workers);
+    $r{peak} = $r{steady} if $r{steady} && $r{steady} > $r{peak};
+
+    failed($s, $mode, 'the worker is another one')
+        if "@workers" ne join ' ', $t->workers(all => 1);
+
+    failed($s, $mode, $_) for recorded($t, $s, $mode);
+
+    my @bad = ($t->bad_lines(), $t->log(qr/live record.*(?:\blose|\blost)/));
+    failed($s, $mode, $_) for @bad[0 .. ($#bad < 4 ? $#bad : 4)];
+
+    $t->stop('TERM');
+    $t->cleanup();
+
+    return \%r;
+}
+
+# what is wrong with the output of a run: a mode that does nothing is cheap
+
+sub recorded {
+    my ($t, $s, $mode) = @_;
+    my $out = $t->dir() . '/out';
+    my @bad;
+
+    return if $mode eq 'plain';
+
+    for my $name (map { "s$_" } 0 .. $s->{streams} - 1) {
+
+        if ($mode eq 'record') {
+            push @bad, "no recording of $name" unless -s "$out/$name.flv";
+            next;
+        }
+
+        if ($mode eq 'hls') {
+            push @bad, "no fragments of $name"
+                unless grep { -s $_ } glob "$out/$name-*.ts";
+            next;
+        }
+
+        my @cycles = $t->cycles($name);
+
+        if (@cycles != 1) {
+            push @bad, "$name has " . @cycles . ' indexes';
+            next;
+        }
+
+        my $seconds = duration_of($cycles[0]);
+
+        push @bad, "$name has $seconds s of media"
+            if abs($seconds - $s->{seconds}) > 1;
+        push @bad, "$name: $_" for lint_m3u8($cycles[0]);
+    }
+
+    # one is enough to see it
+    return @bad[0 .. ($#bad < 2 ? $#bad : 2)];
+}
+
+sub failed {
+    my ($s, $mode, $text) = @_;
+
+    chomp $text;
+    push @failures, "$s->{name} $mode: $text";
+    print STDERR "$failures[-1]\n";
+}
+
+###############################################################################
+# what the kernel knows of the workers
+
+# seconds of CPU, user and system, of all threads.  The ticks of "stat" are
+# 10 ms, a tenth of what some of the runs take.
+
+sub cpu_of {
+    my (@pids) = @_;
+    my $sum = 0;
+
+    for my $pid (@pids) {
+        my @tasks = glob "/proc/$pid/task/*/schedstat";
+        my @ns = map { eval { read_file($_) } =~ /^(\d+)/ ? $1 : () } @tasks;
+
+        if (@ns && @ns == @tasks) {
+            $sum += $_ / 1e9 for @ns;
+            next;
+        }
+
+        my $stat = read_file("/proc/$pid/stat");
+        $stat =~ s/^.*\) //s;
+
+        my @field = split ' ', $stat;
+        $sum += ($field[11] + $field[12]) / sysconf(_SC_CLK_TCK);
+    }
+
+    return $sum;
+}
+
+# KB.  VmRSS is a sum that each thread adds to now and then, smaps is counted.
+
+sub rss_of {
+    my (@pids) = @_;
+    my $sum = 0;
+
+    for my $pid (@pids) {
+        my $text = eval { read_file("/proc/$pid/smaps_rollup") };
+        $text = read_file("/proc/$pid/status")
+            unless defined $text && $text =~ /^Rss:/m;
+        $sum += $1 if $text =~ /^(?:Rss|VmRSS):\s+(\d+) kB/m;
+    }
+
+    return $sum;
+}
+
+sub hwm_of {
+    my (@pids) = @_;
+    my $sum = 0;
+
+    for (@pids) {
+        $sum += $1 if read_file("/proc/$_/status") =~ /^VmHWM:\s+(\d+) kB/m;
+    }
+
+    return $sum;
+}
+
+# A virtual machine gets its memory from the host when it is used for the
+# first time, and that time is put down to whoever uses it: the page cache of
+# those who write would look expensive in the first runs.  So most of what is
+# free is used once by a child, which gives it back by its end.
+
+sub touch_memory {
+    my ($kb) = read_file('/proc/meminfo') =~ /^MemAvailable:\s+(\d+)/m;
+    return unless $kb;
+
+    my $pid = fork();
+    die "fork: $!\n" unless defined $pid;
+
+    if ($pid == 0) {
+
+        # if that is more than we may have, nobody else is to die of it
+        eval { write_file('/proc/self/oom_score_adj', '1000') };
+
+        my $chunk = 16 << 20;
+        my @kept;
+
+        # each chunk is written to, which is what this is about
+        push @kept, "\1" x $chunk for 1 .. int($kb * 1024 * 0.6 / $chunk);
+
+        POSIX::_exit(0);
+    }
+
+    waitpid $pid, 0;
+    print STDERR "memory could not be touched\n" if $?;
+}
+
+sub machine {
+    my ($cpu) = (eval { read_file('/proc/cpuinfo') } || '')
+        =~ /^model name\s*:\s*(.*)$/m;
+    my $cores = () = (eval { read_file('/proc/cpuinfo') } || '')
+        =~ /^processor\s*:/mg;
+    my ($kb) = read_file('/proc/meminfo') =~ /^MemTotal:\s+(\d+)/m;
+    my ($load) = read_file('/proc/loadavg') =~ /^(\S+)/;
+    my $nginx = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
+    my ($version) = `$nginx -v 2>&1` =~ m!nginx/(\S+)!;
+
+    $cpu = 'CPU unknown' unless defined $cpu;
+
+    return sprintf '%s, %d cores, %.0f GB, Linux %s, nginx %s, %s, load'
+        . ' before %s', $cpu, $cores, $kb / 1e6, (POSIX::uname())[2],
+        $version || 'unknown', strftime('%Y-%m-%d', gmtime), $load;
+}
+
+###############################################################################
+# the report
+
+sub report {
+    my @verdicts;
+
+    printf "%s%s\n%d round%s, %.0f min; medians (min-max)\n",
+        $opt{markdown} ? '' : "\n", $machine, $opt{rounds},
+        $opt{rounds} == 1 ? '' : 's', (time() - $began) / 60;
+
+    for my $s (@scenarios) {
+        my $plain = $s->{runs}{plain};
+        my (@rows, %adds, %peak, %steady, %growth);
+
+        for my $mode (@modes) {
+            my $runs = $s->{runs}{$mode};
+            my $diff = sub {
+                my ($key, $per) = @_;
+                return [ map { ($runs->[$_]{$key} - $plain->[$_]{$key})
+                    / $per } 0 .. $#$runs ];
+            };
+
+            my @row = ($modes{$mode}{title}, spread('%.3f',
+                [ map { $_->{cpu} } @$runs ]));
+
+            if ($mode eq 'plain') {
+                push @row, '', spread('%.1f',
+                    [ map { $_->{peak} / 1024 } @$runs ]), '';
+
+                push @row, spread('%.1f',
+                    [ map { $_->{steady} / 1024 } @$runs ]), ''
+                    if $s->{speed};
+
+                push @rows, \@row;
+                next;
+            }
+
+            # of runs of the same round, that is under the same conditions
+            $adds{$mode} = $diff->('cpu', 1);
+            $peak{$mode} = $diff->('peak', $s->{streams});
+
+            push @row, spread('%.3f', $adds{$mode}),
+                spread('%.1f', [ map { $_->{peak} / 1024 } @$runs ]),
+                spread('%.0f', $peak{$mode});
+
+            if ($s->{speed}) {
+                $steady{$mode} = $diff->('steady', $s->{streams});
+                $growth{$mode} = [ map { $_->{growth} / $s->{streams} }
+                    @$runs ];
+
+                push @row, spread('%.1f',
+                    [ map { $_->{steady} / 1024 } @$runs ]),
+                    spread('%.0f', $steady{$mode});
+            }
+
+            push @rows, \@row;
+        }
+
+        my @head = ('', 'CPU-s/GB', 'adds', 'peak, MB', 'adds/stream, KB');
+        push @head, 'half time, MB', 'adds/stream, KB' if $s->{speed};
+
+        my $title = sprintf '(%s) %d streams of %s Mbit/s, %s, %d s of'
+            . ' media each, %.2f GB', $s->{name}, $s->{streams}, $s->{rate},
+            $s->{speed} ? 'in real time' : 'as fast as they are taken',
+            $s->{seconds}, $plain->[0]{gb};
+
+        table($title, \@head, @rows);
+
+        next unless $adds{module};
+
+        my $mine = median($adds{module});
+
+        printf "\nthe module adds %.2f times what record all adds\n",
+            $mine / median($adds{record})
+            if $adds{record} && median($adds{record}) > 0;
+
+        printf "from half time to the end the memory changed by %.0f KB per"
+            . " stream\n", median($growth{module}) if $s->{speed};
+
+        if ($s->{speed} && $adds{record}) {
+            my $third = median($adds{record}) / 3;
+            push @verdicts, verdict("($s->{name}) adds at most a third of"
+                . ' what record all adds, CPU-s/GB', $mine, $third, '%.3f');
+
+        } elsif (!$s->{speed}) {
+            push @verdicts, verdict("($s->{name}) adds, CPU-s/GB", $mine,
+                $s->{name} eq 'a' ? 1.0 : 1.3, '%.3f');
+        }
+
+        push @verdicts, verdict("($s->{name}) memory per stream at half"
+            . ' time, KB', median($steady{module}), 300, '%.0f')
+            if $s->{speed};
+
+        push @verdicts, verdict("($s->{name}) memory per stream, peak, KB",
+            median($peak{module}), 300, '%.0f');
+    }
+
+    print "\n", table('targets', [ '', 'measured', 'at most', '' ],
+        @verdicts) if @verdicts;
+}
+
+sub verdict {
+    my ($what, $value, $limit, $format) = @_;
+
+    return [ $what, sprintf($format, $value), sprintf($format, $limit),
+        $value <= $limit ? 'OK' : 'MISSED' ];
+}
+
+sub median {
+    my @v = sort { $a <=> $b } @{$_[0]};
+    return ($v[$#v / 2] + $v[@v / 2]) / 2;
+}
+
+sub spread {
+    my ($format, $values) = @_;
+    my @v = sort { $a <=> $b } @$values;
+
+    return sprintf $format, $v[0] if @v == 1;
+    return sprintf "$format ($format-$format)", median(\@v), $v[0], $v[-1];
+}
+
+sub table {
+    my ($title, @rows) = @_;
+
+    print "\n$title\n\n";
+
+    my @width;
+
+    for my $row (@rows) {
+        for (0 .. $#$row) {
+            my $n = length $row->[$_];
+            $width[$_] = $n if $n > ($width[$_] || 0);
+        }
+    }
+
+    for my $i (0 .. $#rows) {
+        my @cells = map { sprintf '%-*s', $width[$_], $rows[$i][$_] }
+            0 .. $#{$rows[$i]};
+
+        if ($opt{markdown}) {
+            print '| ', join(' | ', @cells), " |\n";
+            print '|', join('|', map { '-' x ($_ + 2) } @width), "|\n"
+                if $i == 0;
+            next;
+        }
+
+        (my $line = join '  ', @cells) =~ s/ +$//;
+        print "$line\n";
+    }
+
+    return '';
+}
+
+###############################################################################

@@ -1,0 +1,244 @@
+package LiveRecord::OSS;
+
+# Copyright (C) the ngx_live_record authors
+
+# The fake OSS beside the nginx of a test.
+#
+#     my $oss = LiveRecord::OSS->new($t, keys => [ 'ak:sk' ]);
+#
+#     $t->bucket($oss->bucket('media'));
+#     $oss->faults({ fault => 'status', status => 503, method => 'PUT' });
+#     ...
+#     $oss->check();
+#     $t->done();
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use File::Basename qw/ dirname /;
+use IO::Socket::INET;
+use Test::More;
+
+use LiveRecord;
+
+my $lib = dirname(__FILE__) . '/..';
+
+###############################################################################
+
+# options: keys => [ 'id:secret[:token]' ... ], buckets => [ names ] (any if
+# there are none), https => 1, args => [ ... ] of t/lib/oss-server.mjs
+
+sub new {
+    my ($class, $t, %opt) = @_;
+
+    my $self = bless {
+        t => $t, dir => $t->dir(), opt => \%opt, port => $t->port('oss'),
+    }, $class;
+
+    # its port is asked for only when there is a use for it
+    $self->{https_port} = $t->port('oss_https') if $opt{https};
+
+    return $self->start();
+}
+
+# also after a stop(), on the same ports
+
+sub start {
+    my ($self) = @_;
+    my $opt = $self->{opt};
+
+    my @cmd = ('node', "$lib/oss-server.mjs", '--root', $self->root(),
+        '--port', $self->{port}, '--log', $self->log_file());
+
+    push @cmd, '--key', $_ for @{$opt->{keys} || []};
+    push @cmd, '--bucket', $_ for @{$opt->{buckets} || []};
+    push @cmd, '--https-port', $self->{https_port}, '--ca-dir',
+        "$self->{dir}/ca" if $opt->{https};
+    push @cmd, @{$opt->{args} || []};
+
+    my $p = $self->{process} = $self->{t}->run(@cmd);
+
+    $self->{ready} = LiveRecord::wait_for(sub {
+        die 'the fake OSS does not start: ', $p->err(), "\n"
+            unless $p->alive();
+        return $p->out() =~ /^(\{.*\})\n/ && decode_json($1);
+    }, 20, 'the fake OSS to start');
+
+    return $self;
+}
+
+sub stop {
+    my ($self) = @_;
+    return $self->{process}->kill('TERM')->wait(10);
+}
+
+sub root { return shift->{dir} . '/oss' }
+sub log_file { return shift->{dir} . '/oss.log' }
+
+# the directory of a bucket
+
+sub bucket {
+    my ($self, $name) = @_;
+    return $self->root() . "/$name";
+}
+
+sub port { return shift->{port} }
+sub https_port { return shift->{https_port} }
+sub ca { return shift->{ready}{ca} }
+
+###############################################################################
+# the control port
+
+sub control {
+    my ($self, $method, $uri, $value) = @_;
+    my $body = defined $value
+        ? JSON::PP->new()->allow_nonref()->encode($value) : '';
+
+    my $s = IO::Socket::INET->new(
+        PeerAddr => "127.0.0.1:$self->{ready}{control}", Proto => 'tcp',
+        Timeout => 10) or die "the fake OSS is not there: $!\n";
+
+    print $s "$method $uri HTTP/1.0\r\nContent-Length: " . length($body)
+        . "\r\n\r\n$body";
+
+    local $/;
+    my ($head, $answer) = split /\r\n\r\n/, <$s>, 2;
+
+    die "the fake OSS: $method $uri: $answer\n" if $head !~ m!^\S+ 200!;
+
+    return decode_json($answer);
+}
+
+# the table of faults, instead of what there was; see oss-server.mjs
+
+sub faults {
+    my ($self, @faults) = @_;
+    return $self->control('PUT', '/faults', \@faults);
+}
+
+sub add_faults {
+    my ($self, @faults) = @_;
+    return $self->control('POST', '/faults', \@faults);
+}
+
+# removes those of a bucket
+
+sub clear_faults {
+    my ($self, $bucket) = @_;
+    my $faults = $self->control('GET', '/faults');
+    return $self->faults(grep { $_->{bucket} ne $bucket } @$faults);
+}
+
+# seconds by which its clock is wrong
+
+sub skew {
+    my ($self, $seconds) = @_;
+    return $self->control('PUT', '/skew', $seconds);
+}
+
+# instead of what there was: { id, secret, token, expired } ...
+
+sub keys {
+    my ($self, @keys) = @_;
+    return $self->control('PUT', '/keys', \@keys);
+}
+
+sub stats { return shift->control('GET', '/stats') }
+
+###############################################################################
+# its log
+
+# requests in the order of their ends; with a name, those of that bucket
+
+sub requests {
+    my ($self, $bucket) = @_;
+    my $log = eval { read_file($self->log_file()) };
+
+    # the last line may be half written
+    my @all = map { decode_json($_) } grep { /\}$/ }
+        split /\n/, defined $log ? $log : '';
+
+    @all = grep { !$_->{tls} || $_->{method} } @all;
+    @all = grep { defined $_->{bucket} && $_->{bucket} eq $bucket } @all
+        if defined $bucket;
+
+    return @all;
+}
+
+# TLS connections that were not made
+
+sub tls_errors {
+    my ($self) = @_;
+    my $log = eval { read_file($self->log_file()) };
+    return map { $_->{error} } grep { $_->{error} }
+        map { decode_json($_) } grep { /\}$/ }
+        split /\n/, defined $log ? $log : '';
+}
+
+# how many requests of a bucket were there at a time, at most
+
+sub most_at_a_time {
+    my ($self, $bucket) = @_;
+    my (@edges, $max);
+    my $now = 0;
+
+    for ($self->requests($bucket)) {
+        $_->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
+        my $end = ($1 * 60 + $2) * 60 + $3;
+
+        # what begins when another ends is not beside it
+        push @edges, [ $end - $_->{ms} / 1000 + 0.002, 1 ], [ $end, -1 ]
+            if $_->{ms} > 2;
+    }
+
+    for (sort { $a->[0] <=> $b->[0] || $a->[1] <=> $b->[1] } @edges) {
+        $now += $_->[1];
+        $max = $now if !defined $max || $now > $max;
+    }
+
+    return $max || 0;
+}
+
+# every request had a right signature, but those with a fault and those that
+# were refused with one of the codes
+
+sub check {
+    my ($self, @codes) = @_;
+    my %codes = map { $_ => 1 } @codes;
+    my @all = $self->requests();
+
+    my @bad = grep {
+        $_->{signature} !~ /\+ok$/ && !$_->{fault}
+            && !($_->{code} && $codes{$_->{code}})
+    } @all;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    is(@all ? scalar @bad : 'none', 0, 'signatures of ' . @all . ' requests')
+        or diag(join "\n", map { encode_json($_) }
+            @bad[0 .. ($#bad < 9 ? $#bad : 9)]);
+
+    my $err = $self->{process}->err();
+    is($err, '', 'the fake OSS is content');
+}
+
+# reads all of a bucket with Alibaba's own client, which compares CRC-64:
+# a list of { key, size, type, md5, crc, ok }, in the order of keys
+
+sub client {
+    my ($self, $bucket, $key) = @_;
+    my ($id, $secret, $token) = split /:/, $key || 'ak:sk';
+
+    my $p = $self->{t}->run('node', "$lib/oss-read.mjs", $self->{port},
+        $bucket, $id, $secret, $token || ());
+
+    $p->wait(60) == 0 or die 'the client: ', $p->err(), "\n";
+
+    return @{decode_json($p->out())};
+}
+
+###############################################################################
+
+1;
