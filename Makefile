@@ -48,8 +48,10 @@ TOOLS    = $(BUILD)/tools/rtmpload $(BUILD)/tools/rtmppub \
 
 all: module
 
+.SECONDARY:
+
 .PHONY: all module install unit test style fuzz fuzzers bench soak tools \
-        clean
+        clean $(FUZZ:%=%.run)
 
 
 # the module: nginx's configure in a copy of its source
@@ -131,14 +133,15 @@ fuzzers: $(FUZZ)
 
 $(BUILD)/fuzz/%: t/fuzz/%.c $(PURE_SRC) $(HEADERS)
 	@mkdir -p $(@D)
-	$(CLANG) $(PURE) -O1 -g $(FUZZ_SAN) -o $@ $< $(PURE_SRC) $(LIBS)
+	$(CLANG) $(PURE) -Wno-unknown-warning-option -O1 -g $(FUZZ_SAN) -o $@ $< $(PURE_SRC) $(LIBS)
 
-fuzz: $(FUZZ)
-	@for f in $(FUZZ); do echo "== $$f"; \
-		mkdir -p $$f.corpus; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
-			-print_final_stats=0 -verbosity=0 $$f.corpus || exit 1; \
-	done
+fuzz: $(FUZZ:%=%.run)
+
+$(BUILD)/fuzz/%.run: $(BUILD)/fuzz/%
+	@mkdir -p $<.corpus
+	@echo "== $*"
+	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=0 \
+		-verbosity=0 -artifact_prefix=$<. $<.corpus
 
 
 bench: module tools

@@ -148,6 +148,8 @@ events {
 }
 
 rtmp {
+    access_log off;
+
     live_record_spool $dir/spool;
 
     live_record_bucket local {

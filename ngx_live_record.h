@@ -127,13 +127,31 @@ void *ngx_live_record_create_app_conf(ngx_conf_t *cf);
 char *ngx_live_record_merge_app_conf(ngx_conf_t *cf, void *parent,
     void *child);
 
+ngx_live_record_bucket_t *ngx_live_record_find_bucket(
+    ngx_live_record_main_conf_t *lmcf, const char *name);
+
+
+/* ngx_live_record_bucket_conf.c */
+
+char *ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* ngx_live_record_template.c */
+
+char *ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* what can be checked when all blocks are known; counts the templates */
+char *ngx_live_record_check_templates(ngx_conf_t *cf,
+    ngx_array_t *templates);
+
 /* the template for a stream: the most specific one, or NULL */
 ngx_live_record_template_t *ngx_live_record_find_template(
     ngx_live_record_srv_conf_t *lscf, ngx_live_record_app_conf_t *lacf,
     ngx_str_t *app, ngx_str_t *stream);
 
-ngx_live_record_bucket_t *ngx_live_record_find_bucket(
-    ngx_live_record_main_conf_t *lmcf, const char *name);
+
+/* ngx_live_record_paths.c */
 
 /* creates the spool and the roots of dir buckets for the worker's user */
 ngx_int_t ngx_live_record_init_paths(ngx_cycle_t *cycle,
@@ -160,6 +178,9 @@ void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
 /* the publish is over; the caller forgets the recorder */
 void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,
     const char *why);
+
+/* whether the spool has reached its "max_size" */
+void ngx_live_record_recorder_full(ngx_uint_t full);
 
 /* bytes of all recorders of the worker that are not on the disk yet */
 size_t ngx_live_record_recorder_backlog(void);

@@ -11,7 +11,7 @@
 #include "ngx_live_record_queue.h"
 
 
-#define NGX_LIVE_RECORD_BLOCK        65536
+#define NGX_LIVE_RECORD_BLOCK        32768
 #define NGX_LIVE_RECORD_FREE_BLOCKS  64
 
 #define NGX_LIVE_RECORD_IOV          64

@@ -127,6 +127,8 @@ static void ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body);
 static ngx_uint_t ngx_live_record_accept(ngx_live_record_recorder_t *r,
     lr_flv_body_t *body, ngx_uint_t video, size_t size);
+static const char *ngx_live_record_obstacle(ngx_live_record_recorder_t *r,
+    size_t size);
 static void ngx_live_record_suspend(ngx_live_record_recorder_t *r);
 static void ngx_live_record_lose(ngx_live_record_recorder_t *r,
     size_t size, const char *why);
@@ -151,6 +153,7 @@ static ngx_queue_t       ngx_live_record_recorders;
 static ngx_event_t       ngx_live_record_timer;
 static ngx_connection_t  ngx_live_record_dummy;
 static ngx_uint_t        ngx_live_record_serial;
+static ngx_uint_t        ngx_live_record_full;
 
 
 ngx_int_t
@@ -705,38 +708,36 @@ ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
 
 
 /*
- * Whether a frame is taken.  When the disk fails or does not follow, frames
- * are left out, from now to a key frame after things are well again: the
- * publisher and its viewers never notice.
+ * Whether a frame is taken.  When the disk fails, is full or does not
+ * follow, frames are left out, from now to a key frame after things are
+ * well again: the publisher and its viewers never notice.
  */
 
 static ngx_uint_t
 ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
     ngx_uint_t video, size_t size)
 {
+    const char  *why;
+
+    why = ngx_live_record_obstacle(r, size);
+
     if (!r->suspended) {
 
-        if (r->out.memory + size <= ngx_live_record_conf->buffer) {
+        if (why == NULL) {
             return 1;
         }
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%s/%s\" loses frames: the disk of "
-                      "\"%V\" does not follow, %uz bytes wait for it",
-                      r->settings.app, r->settings.stream,
-                      &ngx_live_record_conf->spool, r->out.memory);
+                      "live record: \"%s/%s\" loses frames: %s, %uz bytes "
+                      "wait for \"%V\"", r->settings.app,
+                      r->settings.stream, why, r->out.memory,
+                      &ngx_live_record_conf->spool);
 
         ngx_live_record_suspend(r);
-        ngx_live_record_lose(r, size, "the disk is too slow");
-
-        return 0;
     }
 
-    if (r->out.memory > ngx_live_record_conf->buffer / 4
-        || (ngx_msec_int_t) (ngx_current_msec - r->retry) < 0
-        || (video ? !body->key : r->video.config.len != 0))
-    {
-        ngx_live_record_lose(r, size, "the disk is too slow");
+    if (why || (video ? !body->key : r->video.config.len != 0)) {
+        ngx_live_record_lose(r, size, why);
         return 0;
     }
 
@@ -751,8 +752,38 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
                                r->lost_why);
     r->lost_frames = 0;
     r->lost_bytes = 0;
+    r->lost_why = NULL;
 
     return 1;
+}
+
+
+/* what stands against a frame of this size, or NULL */
+
+static const char *
+ngx_live_record_obstacle(ngx_live_record_recorder_t *r, size_t size)
+{
+    size_t  limit;
+
+    if (ngx_live_record_full) {
+        return "the spool has reached its max_size";
+    }
+
+    limit = ngx_live_record_conf->buffer;
+
+    if (!r->suspended) {
+        return r->out.memory + size > limit ? "the disk is too slow" : NULL;
+    }
+
+    if (r->out.memory > limit / 4) {
+        return "the disk is too slow";
+    }
+
+    if ((ngx_msec_int_t) (ngx_current_msec - r->retry) < 0) {
+        return "the spool failed";
+    }
+
+    return NULL;
 }
 
 
@@ -772,8 +803,10 @@ static void
 ngx_live_record_lose(ngx_live_record_recorder_t *r, size_t size,
     const char *why)
 {
-    if (r->lost_frames == 0) {
-        r->lost_why = r->disk_error ? "the spool failed" : why;
+    /* the first reason is the one that is journalled */
+
+    if (r->lost_why == NULL) {
+        r->lost_why = why ? why : "there was no key frame";
     }
 
     r->lost_frames++;
@@ -874,7 +907,8 @@ ngx_live_record_tag(ngx_live_record_recorder_t *r, ngx_uint_t type,
             continue;
         }
 
-        rc = ngx_live_record_queue_append(&r->out, in->buf->pos + skip, n - skip);
+        rc = ngx_live_record_queue_append(&r->out, in->buf->pos + skip,
+                                          n - skip);
         skip = 0;
     }
 
@@ -911,8 +945,6 @@ ngx_live_record_no_memory(ngx_live_record_recorder_t *r)
 }
 
 
-
-
 /* a thread has written, or has tried to */
 
 static void
@@ -923,10 +955,7 @@ ngx_live_record_written(ngx_live_record_queue_t *q)
     r = q->data;
 
     if (q->lost) {
-        if (r->lost_frames == 0) {
-            r->lost_why = "the spool failed";
-        }
-
+        r->lost_why = "the spool failed";
         r->lost_frames += q->lost;
     }
 
@@ -955,7 +984,6 @@ ngx_live_record_written(ngx_live_record_queue_t *q)
 static void
 ngx_live_record_disk_failed(ngx_live_record_recorder_t *r, ngx_err_t err)
 {
-
     if (!r->disk_error) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, err,
                       "live record: \"%s/%s\" loses frames: writing to "
@@ -1001,6 +1029,11 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
     }
 
     if (r->lost_frames) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%s/%s\" has lost %uL frames at its "
+                      "end: %s", r->settings.app, r->settings.stream,
+                      r->lost_frames, r->lost_why);
+
         ngx_live_record_queue_lost(&r->out, r->lost_frames, r->lost_bytes,
                                    r->lost_why);
     }
@@ -1133,6 +1166,13 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
     ngx_free(r->claim);
     ngx_free(r->task);
     ngx_free(r);
+}
+
+
+void
+ngx_live_record_recorder_full(ngx_uint_t full)
+{
+    ngx_live_record_full = full;
 }
 
 

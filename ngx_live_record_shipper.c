@@ -85,9 +85,10 @@ typedef struct {
     ngx_thread_task_t            task;
     ngx_uint_t                   number;
     lr_buf_t                     aside;       /* paths, each with a zero */
+    uint64_t                     usage;       /* bytes, if there is a limit */
     unsigned                     busy:1;
     unsigned                     told:1;
-    unsigned                     tidied:1;
+    unsigned                     full:1;
 } ngx_live_record_scan_t;
 
 
@@ -261,6 +262,11 @@ ngx_live_record_scan_thread(void *data, ngx_log_t *log)
                              (char *) ngx_live_record_conf->spool.data,
                              scan->index, scan->workers);
     scan->number++;
+
+    if (ngx_live_record_conf->max_size) {
+        scan->usage = lr_spool_usage((char *)
+                                     ngx_live_record_conf->spool.data);
+    }
 }
 
 
@@ -278,6 +284,7 @@ ngx_live_record_scan_done(ngx_event_t *ev)
 {
     char                    *p;
     size_t                   i;
+    uint64_t                 max;
     ngx_str_t                path;
     ngx_queue_t             *q, *next;
     ngx_live_record_scan_t  *scan;
@@ -295,6 +302,15 @@ ngx_live_record_scan_done(ngx_event_t *ev)
     }
 
     scan->aside.len = 0;
+
+    if (ngx_live_record_conf->max_size) {
+        max = (uint64_t) ngx_live_record_conf->max_size;
+
+        /* some room has to be made before it goes on */
+
+        scan->full = scan->usage >= (scan->full ? max - max / 16 : max);
+        ngx_live_record_recorder_full(scan->full);
+    }
 
     if (scan->rc != LR_OK) {
         if (!scan->told) {
@@ -890,6 +906,10 @@ ngx_live_record_ship_day_done(void *data, lr_retry_e result,
         s->key.len = 0;
         lr_buf_append(&s->key, key, ngx_strlen(key) + 1);
         s->request->bytes = 0;
+
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "live record: \"%V\" stored \"%s\", the index of the "
+                      "day", &s->sn.str, key);
     }
 
     ngx_live_record_day_free(s->day);

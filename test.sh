@@ -10,7 +10,14 @@ set -u
 
 cd "$(dirname "$0")" || exit 1
 
-fuzz_seconds=10
+# in CI, each parser for longer
+
+if [ "${CI:-}" = true ]; then
+    fuzz_seconds=60
+
+else
+    fuzz_seconds=10
+fi
 
 logs=$(pwd)/build/test
 failed=
@@ -49,13 +56,19 @@ count() {
 
 count_unit() {
     count "$(awk '
-        /test\(s\) run/             { n++
+        /^== build\/unit\//         { started++ }
+        /test\(s\) run/             { ended++
                                       match($0, /[0-9]+ test\(s\)/)
                                       all += substr($0, RSTART) }
         /PASSED.*[0-9]+ test\(s\)/  { match($0, /[0-9]+ test\(s\)/)
                                       passed += substr($0, RSTART) }
-        END { printf "%d programs, %d tests, %d passed", n, all, passed }
-        ' "$logs/$name.log")"
+        END {
+            printf "%d programs, %d tests, %d passed", started, all, passed
+
+            if (started > ended) {
+                printf ", %d programs crashed", started - ended
+            }
+        }' "$logs/$name.log")"
 }
 
 
@@ -89,7 +102,7 @@ count "module and tools"
 part nginx prove --timer t
 count_prove
 
-part fuzz make fuzz FUZZ_SECONDS=$fuzz_seconds
+part fuzz make -j2 fuzz FUZZ_SECONDS=$fuzz_seconds
 count_fuzz
 
 printf '\n==== all\n\n%s' "$summary"

@@ -218,7 +218,7 @@ lr_body_tracks(lr_body_t *b)
 
     if (ts->video.type && ts->vconf.codec != LR_CODEC_NONE) {
         strcpy(b->tracks.video, ts->vconf.codec == LR_CODEC_HEVC ? "hevc"
-                                                                 : "avc");
+                                                                 : "h264");
         b->tracks.width = ts->vconf.width;
         b->tracks.height = ts->vconf.height;
     }

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -34,6 +35,8 @@ static int lr_spool_level(lr_spool_list_t *list, const char *spool,
 static int lr_spool_add(lr_spool_list_t *list, const char *spool,
     const char *path);
 static uint32_t lr_spool_hash(const char *id);
+static void lr_spool_usage_level(const char *spool, const char *path,
+    unsigned level, uint64_t *bytes);
 static void lr_spool_tidy_level(lr_spool_tidy_t *t, const char *path,
     unsigned level);
 static void lr_spool_tidy_tmp(const char *spool);
@@ -151,6 +154,64 @@ lr_spool_hash(const char *id)
     }
 
     return h;
+}
+
+
+uint64_t
+lr_spool_usage(const char *spool)
+{
+    uint64_t  bytes;
+
+    bytes = 0;
+
+    lr_spool_usage_level(spool, "", 0, &bytes);
+
+    return bytes;
+}
+
+
+static void
+lr_spool_usage_level(const char *spool, const char *path, unsigned level,
+    uint64_t *bytes)
+{
+    int             n;
+    DIR            *d;
+    char            dir[LR_PATH_MAX], next[LR_PATH_MAX];
+    struct stat     st;
+    struct dirent  *de;
+
+    snprintf(dir, sizeof(dir), "%s/%s", spool, path);
+
+    d = opendir(dir);
+
+    while (d && (de = readdir(d)) != NULL) {
+
+        if (de->d_name[0] == '.') {
+            continue;
+        }
+
+        n = snprintf(next, sizeof(next), "%s/%s", path, de->d_name);
+
+        if (n < 0 || (size_t) n >= sizeof(next)) {
+            continue;
+        }
+
+        if (level < 3) {
+            if (lr_name_valid(de->d_name, strlen(de->d_name))) {
+                lr_spool_usage_level(spool, next, level + 1, bytes);
+            }
+
+            continue;
+        }
+
+        if (fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            *bytes += (uint64_t) st.st_blocks * 512;
+        }
+    }
+
+    if (d) {
+        closedir(d);
+    }
 }
 
 

@@ -37,6 +37,9 @@ int lr_spool_scan(lr_spool_list_t *list, const char *spool, uint32_t index,
 
 void lr_spool_free(lr_spool_list_t *list);
 
+/* what all recordings in the spool take on the disk, in bytes */
+uint64_t lr_spool_usage(const char *spool);
+
 /*
  * Once, at the start: sets aside what has no place in the tree, and removes
  * what an earlier run left in .tmp.  Calls told() for each entry set aside.

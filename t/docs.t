@@ -2,9 +2,9 @@
 
 # Copyright (C) the ngx_live_record authors
 
-# docs/directives.md says of every directive and setting what the tables of
-# ngx_live_record_conf.c say, and of nothing else; docs/operations.md has
-# every line of the log; the example of README.md is one that works.
+# docs/directives.md says of every directive and setting what the tables in
+# the code say, and of nothing else; docs/operations.md has every line of the
+# log; the examples of README.md are ones that work.
 
 ###############################################################################
 
@@ -20,7 +20,8 @@ use LiveRecord;
 ###############################################################################
 
 my $root = "$FindBin::Bin/..";
-my $conf = read_file("$root/ngx_live_record_conf.c");
+my $conf = join '', map { read_file($_) }
+    sort glob "$root/ngx_live_record_*.c $root/ngx_live_record_*.h";
 my $name_h = read_file("$root/bucket/lr_name.h");
 my %docs = sections(read_file("$root/docs/directives.md"));
 
@@ -227,6 +228,17 @@ for my $file (sort glob "$root/ngx_live_record_*.c") {
     }
 }
 
+# the functions and files that the design names are there
+
+my $all = join '', map { read_file($_) } glob "$root/*.[ch] $root/core/*.[ch]
+    $root/media/*.[ch] $root/spool/*.[ch] $root/bucket/*.[ch]";
+my $design = read_file("$root/docs/design.md");
+
+ok($all =~ /^$_\(/m, "design.md: $_() is there")
+    for uniq($design =~ /`((?:ngx_live_record|lr)_\w+)\(\)`/g);
+ok(-e "$root/$_", "design.md: $_ is there")
+    for uniq($design =~ m,`((?:\w+/)?(?:ngx_live_record|lr)_\w+\.[ch])`,g);
+
 # no link leads nowhere
 
 for my $file ('README.md', map { "docs/$_" } qw/ directives.md operations.md
@@ -393,6 +405,11 @@ sub normal {
     my ($v) = @_;
     my %unit = ( s => 1, m => 60, h => 3600 );
     return $v =~ /^(\d+)([smh])$/ ? $1 * $unit{$2} . 's' : $v;
+}
+
+sub uniq {
+    my %seen;
+    return grep { !$seen{$_}++ } @_;
 }
 
 sub has {

@@ -107,7 +107,8 @@ FNR == 1 {
 /\t/                    { bad("a tab", FNR) }
 /\r/                    { bad("a carriage return", FNR) }
 /[ \t]$/                { bad("blanks at the end", FNR) }
-/TODO|FIXME|XXX|HACK/   { bad("something to be done", FNR) }
+/TODO|FIXME|HACK/       { bad("something to be done", FNR) }
+/(^|[^X])XXX([^X]|$)/   { bad("something to be done", FNR) }
 /[^ -~\t\r]/            { bad("not ASCII", FNR) }
 
 length($0) > 80 {

@@ -140,7 +140,7 @@ sub skew {
 
 # instead of what there was: { id, secret, token, expired } ...
 
-sub keys {
+sub set_keys {
     my ($self, @keys) = @_;
     return $self->control('PUT', '/keys', \@keys);
 }

@@ -262,7 +262,7 @@ odd_ends(void **state)
 
     fragment(&f, 3);
     assert_int_equal(lr_writer_open(&w, &f), LR_OK);
-    assert_int_equal(append(&w, &m, 13, 60), LR_OK);
+    assert_int_equal(append(&w, &m, 13, 50), LR_OK);
     assert_int_equal(lr_writer_close(&w, row_of(&m, 0), 5, 5000, &lost),
                      LR_OK);
     assert_int_equal(lost, 5);

@@ -1,0 +1,550 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * The live_record_bucket block.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_live_record_block.h"
+
+
+static char *ngx_live_record_bucket_check(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b, uint64_t seen);
+static char *ngx_live_record_bucket_oss(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b);
+static char *ngx_live_record_check_cred(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b);
+static char *ngx_live_record_set_type(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_credentials(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_signature(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_style(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_connections(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+
+
+#define NGX_LIVE_RECORD_IN_DIR  (1 << NGX_LIVE_RECORD_DIR)
+#define NGX_LIVE_RECORD_IN_OSS  (1 << NGX_LIVE_RECORD_OSS)
+
+
+static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
+
+    { ngx_string("type"), 1, 1, ngx_live_record_set_type, 0,
+      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("root"), 1, 1, ngx_live_record_set_file,
+      offsetof(ngx_live_record_bucket_t, root), NGX_LIVE_RECORD_IN_DIR },
+
+    { ngx_string("fsync"), 1, 1, ngx_live_record_set_flag,
+      offsetof(ngx_live_record_bucket_t, fsync), NGX_LIVE_RECORD_IN_DIR },
+
+    { ngx_string("endpoint"), 1, 1, ngx_live_record_set_str,
+      offsetof(ngx_live_record_bucket_t, endpoint), NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("region"), 1, 1, ngx_live_record_set_str,
+      offsetof(ngx_live_record_bucket_t, region), NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("bucket"), 1, 1, ngx_live_record_set_str,
+      offsetof(ngx_live_record_bucket_t, bucket), NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("credentials"), 1, 4, ngx_live_record_set_credentials, 0,
+      NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("signature"), 1, 1, ngx_live_record_set_signature, 0,
+      NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("path_style"), 1, 1, ngx_live_record_set_style, 0,
+      NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("ca_file"), 1, 1, ngx_live_record_set_conf_file,
+      offsetof(ngx_live_record_bucket_t, ca_file), NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("ssl_verify"), 1, 1, ngx_live_record_set_flag,
+      offsetof(ngx_live_record_bucket_t, ssl_verify),
+      NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("connections"), 1, 1, ngx_live_record_set_connections, 0,
+      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("connect_timeout"), 1, 1, ngx_live_record_set_msec,
+      offsetof(ngx_live_record_bucket_t, connect_timeout),
+      NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_string("timeout"), 1, 1, ngx_live_record_set_msec,
+      offsetof(ngx_live_record_bucket_t, timeout), NGX_LIVE_RECORD_IN_OSS },
+
+    { ngx_null_string, 0, 0, NULL, 0, 0 }
+};
+
+
+char *
+ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_live_record_main_conf_t *lmcf = conf;
+
+    char                       *rv;
+    ngx_str_t                  *value;
+    ngx_live_record_block_t     block;
+    ngx_live_record_bucket_t   *b, **bp;
+
+    value = cf->args->elts;
+
+    if (!lr_name_valid((char *) value[1].data, value[1].len)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid name \"%V\" of \"live_record_bucket\", "
+                           "it must be 1 to %d of A-Z a-z 0-9 - _",
+                           &value[1], LR_NAME_LEN);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_live_record_find_bucket(lmcf, (char *) value[1].data)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate \"live_record_bucket\" \"%V\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    b = ngx_pcalloc(cf->pool, sizeof(ngx_live_record_bucket_t));
+    if (b == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    b->name = value[1];
+    b->type = NGX_CONF_UNSET_UINT;
+    b->fsync = NGX_CONF_UNSET;
+    b->ssl_verify = NGX_CONF_UNSET;
+    b->signature = NGX_CONF_UNSET_UINT;
+    b->style = NGX_CONF_UNSET_UINT;
+    b->connections = NGX_CONF_UNSET_UINT;
+    b->connect_timeout = NGX_CONF_UNSET_MSEC;
+    b->timeout = NGX_CONF_UNSET_MSEC;
+    b->file = cf->conf_file->file.name.data;
+    b->line = cf->conf_file->line;
+
+    ngx_queue_init(&b->waiting);
+
+    block.options = ngx_live_record_bucket_options;
+    block.data = b;
+    block.seen = 0;
+    block.block = "live_record_bucket";
+
+    rv = ngx_live_record_parse(cf, &block);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    rv = ngx_live_record_bucket_check(cf, b, block.seen);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    bp = ngx_array_push(&lmcf->buckets);
+    if (bp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *bp = b;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
+    uint64_t seen)
+{
+    ngx_uint_t                 i;
+    ngx_live_record_option_t  *o;
+
+    if (b->type == NGX_CONF_UNSET_UINT) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"live_record_bucket\" \"%V\" has no \"type\", "
+                           "it must be \"dir\" or \"oss\"", &b->name);
+        return NGX_CONF_ERROR;
+    }
+
+    o = ngx_live_record_bucket_options;
+
+    for (i = 0; o[i].name.len; i++) {
+        if ((seen & ((uint64_t) 1 << i)) && !(o[i].types & (1 << b->type))) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" has no meaning for \"type %s\" of "
+                               "\"live_record_bucket\" \"%V\"",
+                               &o[i].name,
+                               b->type == NGX_LIVE_RECORD_DIR ? "dir"
+                                                              : "oss",
+                               &b->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ngx_conf_init_value(b->fsync, 0);
+    ngx_conf_init_value(b->ssl_verify, 1);
+    ngx_conf_init_uint_value(b->signature, 4);
+    ngx_conf_init_uint_value(b->style, LR_URL_AUTO);
+    ngx_conf_init_uint_value(b->connections,
+                             b->type == NGX_LIVE_RECORD_DIR ? 4 : 16);
+    ngx_conf_init_msec_value(b->connect_timeout, 10000);
+    ngx_conf_init_msec_value(b->timeout, 60000);
+
+    if (b->type == NGX_LIVE_RECORD_OSS) {
+        return ngx_live_record_bucket_oss(cf, b);
+    }
+
+    if (b->root.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"live_record_bucket\" \"%V\" of \"type dir\" "
+                           "needs \"root\"", &b->name);
+        return NGX_CONF_ERROR;
+    }
+
+    while (b->root.len > 1 && b->root.data[b->root.len - 1] == '/') {
+        b->root.data[--b->root.len] = '\0';
+    }
+
+    if (b->root.len > 1024) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"root\" of \"live_record_bucket\" \"%V\" is "
+                           "longer than 1024 bytes", &b->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_bucket_oss(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
+{
+    char         err[LR_CRED_ERR_LEN];
+    u_char      *p, *end;
+    const char  *why;
+    ngx_uint_t   missing;
+
+    missing = b->endpoint.len == 0 || b->bucket.len == 0
+              || b->cred_type == NGX_LIVE_RECORD_CRED_NONE;
+
+    if (missing) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"live_record_bucket\" \"%V\" of \"type oss\" "
+                           "needs \"%s\"", &b->name,
+                           b->endpoint.len == 0 ? "endpoint"
+                           : b->bucket.len == 0 ? "bucket" : "credentials");
+        return NGX_CONF_ERROR;
+    }
+
+    if (lr_url_endpoint(&b->ep, (char *) b->endpoint.data, &why) != LR_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"endpoint\" in "
+                           "\"live_record_bucket\" \"%V\": %s",
+                           &b->endpoint, &b->name, why);
+        return NGX_CONF_ERROR;
+    }
+
+    if (lr_url_check_bucket((char *) b->bucket.data, &why) != LR_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"bucket\" in "
+                           "\"live_record_bucket\" \"%V\": %s",
+                           &b->bucket, &b->name, why);
+        return NGX_CONF_ERROR;
+    }
+
+    b->style = lr_url_style(&b->ep, b->style);
+
+    if (b->style == LR_URL_VHOST && b->ep.ip) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"path_style off\" in \"live_record_bucket\" "
+                           "\"%V\" needs an endpoint that is a name, "
+                           "\"%V\" is an address", &b->name, &b->endpoint);
+        return NGX_CONF_ERROR;
+    }
+
+    if (b->signature == 4 && b->region.len == 0) {
+
+        /* oss-REGION[-internal].aliyuncs.com tells it */
+
+        p = (u_char *) b->ep.host.data;
+        end = ngx_strnstr(p, ".aliyuncs.com", b->ep.host.len);
+
+        if (end == NULL || ngx_strncmp(p, "oss-", 4) != 0
+            || ngx_strncmp(p, "oss-accelerate", 14) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"live_record_bucket\" \"%V\" needs "
+                               "\"region\", e.g. \"cn-hangzhou\", for "
+                               "signature v4: the endpoint \"%V\" does not "
+                               "tell it", &b->name, &b->endpoint);
+            return NGX_CONF_ERROR;
+        }
+
+        p += 4;
+
+        if (end - p > 9 && ngx_strncmp(end - 9, "-internal", 9) == 0) {
+            end -= 9;
+        }
+
+        b->region.len = end - p;
+        b->region.data = ngx_pnalloc(cf->pool, b->region.len + 1);
+        if (b->region.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_cpystrn(b->region.data, p, b->region.len + 1);
+    }
+
+    if (b->region.len == 0) {
+        b->region.data = (u_char *) "";
+    }
+
+    if (b->cred_type == NGX_LIVE_RECORD_CRED_FILE) {
+        return ngx_live_record_check_cred(cf, b);
+    }
+
+    if (b->cred_type == NGX_LIVE_RECORD_CRED_ENV
+        && lr_cred_env(&b->cred, NULL, NULL, err) != LR_OK)
+    {
+        /* what counts is the environment of nginx itself */
+
+        if (ngx_test_config || ngx_process == NGX_PROCESS_SIGNALLER) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"credentials env\" of "
+                               "\"live_record_bucket\" \"%V\": there are "
+                               "none in the environment of this command",
+                               &b->name);
+            return NGX_CONF_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"credentials env\" of \"live_record_bucket\" "
+                           "\"%V\": nginx was started without a pair of "
+                           "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or "
+                           "ALIBABA_CLOUD_ACCESS_KEY_ID and "
+                           "ALIBABA_CLOUD_ACCESS_KEY_SECRET", &b->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the workers read the file themselves, whenever it changes */
+
+static char *
+ngx_live_record_check_cred(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
+{
+    int        rc;
+    char       err[LR_CRED_ERR_LEN];
+    u_char    *buf;
+    ssize_t    n;
+    ngx_fd_t   fd;
+    lr_cred_t  cred;
+
+    fd = ngx_open_file(b->cred_file.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" of \"credentials file\" "
+                           "failed", &b->cred_file);
+        return NGX_CONF_ERROR;
+    }
+
+    buf = ngx_pnalloc(cf->temp_pool, LR_CRED_MAX_FILE);
+    n = buf ? read(fd, buf, LR_CRED_MAX_FILE) : -1;
+
+    ngx_close_file(fd);
+
+    if (n == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "read() \"%V\" of \"credentials file\" failed",
+                           &b->cred_file);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&cred, sizeof(lr_cred_t));
+
+    rc = lr_cred_parse(&cred, (char *) buf, (size_t) n, NULL, err);
+
+    lr_cred_free(&cred);
+    ngx_explicit_memzero(buf, (size_t) n);
+
+    if (rc != LR_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"credentials file\": %s",
+                           &b->cred_file, err);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_type(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "dir") == 0) {
+        b->type = NGX_LIVE_RECORD_DIR;
+
+    } else if (ngx_strcmp(value[1].data, "oss") == 0) {
+        b->type = NGX_LIVE_RECORD_OSS;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"type\", it must be "
+                           "\"dir\" or \"oss\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_credentials(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    char        err[LR_CRED_ERR_LEN];
+    ngx_str_t  *value;
+    ngx_uint_t  n;
+
+    value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    if (ngx_strcmp(value[1].data, "env") == 0 && n == 1) {
+        b->cred_type = NGX_LIVE_RECORD_CRED_ENV;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "file") == 0 && n == 2) {
+        b->cred_type = NGX_LIVE_RECORD_CRED_FILE;
+        b->cred_file = value[2];
+
+        if (ngx_conf_full_name(cf->cycle, &b->cred_file, 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "key") == 0 && (n == 3 || n == 4)) {
+        b->cred_type = NGX_LIVE_RECORD_CRED_KEY;
+
+        if (lr_cred_set(&b->cred, (char *) value[2].data,
+                        (char *) value[3].data,
+                        n == 4 ? (char *) value[4].data : NULL, err)
+            != LR_OK)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"credentials key\": %s", err);
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    /* what stands there may be a secret: it is not told */
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid \"credentials\", it must be \"env\", "
+                       "\"file PATH\" or \"key ID SECRET [TOKEN]\"");
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_live_record_set_signature(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "v4") == 0) {
+        b->signature = 4;
+
+    } else if (ngx_strcmp(value[1].data, "v1") == 0) {
+        b->signature = 1;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"signature\", it must "
+                           "be \"v4\" or \"v1\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_style(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "auto") == 0) {
+        b->style = LR_URL_AUTO;
+
+    } else if (ngx_strcmp(value[1].data, "on") == 0) {
+        b->style = LR_URL_PATH;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        b->style = LR_URL_VHOST;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"path_style\", it must "
+                           "be \"auto\", \"on\" or \"off\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_connections(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n < 1 || n > 256) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"connections\", it "
+                           "must be between 1 and 256", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    b->connections = n;
+
+    return NGX_CONF_OK;
+}

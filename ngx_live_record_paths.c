@@ -1,0 +1,180 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * The directories that are made at the start.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <dirent.h>
+
+#include "ngx_live_record.h"
+
+
+static ngx_int_t ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
+    const char *directive, ngx_uint_t mode);
+static ngx_uint_t ngx_live_record_empty_dir(const char *path);
+
+
+/*
+ * As nginx makes its temporary paths: by the master, which may be root,
+ * for the user of the workers.  Called in "nginx -t" as well.
+ */
+
+ngx_int_t
+ngx_live_record_init_paths(ngx_cycle_t *cycle,
+    ngx_live_record_main_conf_t *lmcf)
+{
+    ngx_uint_t                  i;
+    ngx_live_record_bucket_t  **b;
+
+    if (ngx_live_record_make_dir(cycle, &lmcf->spool, "live_record_spool",
+                                 0700)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    b = lmcf->buckets.elts;
+
+    for (i = 0; i < lmcf->buckets.nelts; i++) {
+
+        if (b[i]->type == NGX_LIVE_RECORD_DIR
+            && ngx_live_record_make_dir(cycle, &b[i]->root, "root", 0755)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
+    const char *directive, ngx_uint_t mode)
+{
+    u_char           *p, *last;
+    ngx_err_t         err;
+    ngx_uint_t        bits;
+    ngx_file_info_t   fi;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    last = path->data + path->len;
+
+    for (p = path->data + 1; p <= last; p++) {
+
+        if (p != last && *p != '/') {
+            continue;
+        }
+
+        *p = '\0';
+
+        err = ngx_create_dir(path->data, p == last ? mode : 0755)
+              == NGX_FILE_ERROR ? ngx_errno : 0;
+
+        if (err && err != NGX_EEXIST) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, err,
+                          ngx_create_dir_n " \"%s\" of \"%s\" failed",
+                          path->data, directive);
+            return NGX_ERROR;
+        }
+
+        if (p != last) {
+            *p = '/';
+        }
+    }
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      ngx_file_info_n " \"%V\" of \"%s\" failed", path,
+                      directive);
+        return NGX_ERROR;
+    }
+
+    if (!ngx_is_dir(&fi)) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"%V\" of \"%s\" is not a directory", path,
+                      directive);
+        return NGX_ERROR;
+    }
+
+    if (geteuid() != 0) {
+        if (access((char *) path->data, R_OK|W_OK|X_OK) == 0) {
+            return NGX_OK;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "\"%V\" of \"%s\" cannot be written to by nginx",
+                      path, directive);
+        return NGX_ERROR;
+    }
+
+    if (ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT || ccf->user == 0) {
+        return NGX_OK;
+    }
+
+    bits = fi.st_mode;
+
+    if (fi.st_uid == ccf->user) {
+        bits >>= 6;
+
+    } else if (fi.st_gid == ccf->group) {
+        bits >>= 3;
+    }
+
+    if ((bits & 7) == 7) {
+        return NGX_OK;
+    }
+
+    /*
+     * An empty directory, which may be our own new one, is given to the
+     * user of the workers; one that holds somebody's files is not.
+     */
+
+    if (fi.st_uid != ccf->user
+        && ngx_live_record_empty_dir((char *) path->data))
+    {
+        if (chown((char *) path->data, ccf->user, (gid_t) -1) == 0) {
+            return NGX_OK;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "chown(\"%V\", %d) of \"%s\" failed", path,
+                      ccf->user, directive);
+        return NGX_ERROR;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                  "\"%V\" of \"%s\" cannot be written to by the user of "
+                  "the workers, \"%s\": give it to that user with chown",
+                  path, directive, ccf->username);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_live_record_empty_dir(const char *path)
+{
+    DIR         *d;
+    ngx_uint_t   n;
+
+    d = opendir(path);
+
+    if (d == NULL) {
+        return 0;
+    }
+
+    for (n = 0; n < 3 && readdir(d); n++) { /* void */ }
+
+    closedir(d);
+
+    return n < 3;
+}

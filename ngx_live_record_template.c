@@ -1,0 +1,493 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * Templates: the live_record block, and which one a stream is recorded by.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_rtmp.h>
+
+#include "ngx_live_record_block.h"
+
+
+#define NGX_LIVE_RECORD_PATH                                                  \
+    "record/{AppName}/{StreamName}/{EscapedStartTime}_{EscapedEndTime}"
+
+#define NGX_LIVE_RECORD_FRAGMENT_PATH                                         \
+    "record/{AppName}/{StreamName}/{UnixTimestamp}_{Sequence}"
+
+#define NGX_LIVE_RECORD_INDEX_PATH  "{AppName}/{StreamName}/{Date}.m3u8"
+
+
+static char *ngx_live_record_name(ngx_conf_t *cf, const char *what,
+    ngx_str_t *value, ngx_str_t *name);
+static char *ngx_live_record_add(ngx_conf_t *cf, ngx_array_t **templates,
+    ngx_live_record_template_t *t);
+static char *ngx_live_record_set_format(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_cycle(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_fragment(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_grace(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_path(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_fragment_path(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_index_path(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_check_name(ngx_conf_t *cf, lr_name_kind_e kind,
+    ngx_str_t *value);
+
+
+static ngx_live_record_option_t  ngx_live_record_template_options[] = {
+
+    { ngx_string("bucket"), 1, 1, ngx_live_record_set_string,
+      offsetof(lr_settings_t, bucket), 0 },
+
+    { ngx_string("format"), 1, 3, ngx_live_record_set_format, 0, 0 },
+
+    { ngx_string("cycle"), 1, 1, ngx_live_record_set_cycle, 0, 0 },
+
+    { ngx_string("fragment"), 1, 1, ngx_live_record_set_fragment, 0, 0 },
+
+    { ngx_string("grace"), 1, 1, ngx_live_record_set_grace, 0, 0 },
+
+    { ngx_string("path"), 1, 1, ngx_live_record_set_path, 0, 0 },
+
+    { ngx_string("fragment_path"), 1, 1,
+      ngx_live_record_set_fragment_path, 0, 0 },
+
+    { ngx_string("index_path"), 1, 1,
+      ngx_live_record_set_index_path, 0, 0 },
+
+    { ngx_null_string, 0, 0, NULL, 0, 0 }
+};
+
+
+char *
+ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                        *rv;
+    ngx_str_t                   *value, *app, *stream;
+    ngx_live_record_block_t      block;
+    ngx_live_record_template_t  *t;
+    ngx_live_record_app_conf_t  *lacf;
+    ngx_live_record_srv_conf_t  *lscf;
+
+    value = cf->args->elts;
+
+    if (cf->cmd_type == NGX_RTMP_SRV_CONF) {
+        if (cf->args->nelts != 3) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"live_record\" in \"server\" takes AppName "
+                               "and StreamName, or \"*\"");
+            return NGX_CONF_ERROR;
+        }
+
+        app = &value[1];
+        stream = &value[2];
+
+    } else {
+        if (cf->args->nelts != 2) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"live_record\" in \"application\" takes "
+                               "StreamName alone, or \"*\": AppName is the "
+                               "application's");
+            return NGX_CONF_ERROR;
+        }
+
+        app = NULL;
+        stream = &value[1];
+    }
+
+    t = ngx_pcalloc(cf->pool, sizeof(ngx_live_record_template_t));
+    if (t == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (app
+        && ngx_live_record_name(cf, "AppName", app, &t->app)
+           != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_live_record_name(cf, "StreamName", stream, &t->stream)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    t->settings.formats = LR_FORMAT_M3U8;
+    t->settings.cycle = (int64_t) 6 * 3600 * 1000;
+    t->settings.fragment = 30 * 1000;
+    t->settings.grace = 180 * 1000;
+    t->settings.path = (char *) NGX_LIVE_RECORD_PATH;
+    t->settings.fragment_path = (char *) NGX_LIVE_RECORD_FRAGMENT_PATH;
+    t->settings.index_path = (char *) NGX_LIVE_RECORD_INDEX_PATH;
+    t->file = cf->conf_file->file.name.data;
+    t->line = cf->conf_file->line;
+
+    block.options = ngx_live_record_template_options;
+    block.data = &t->settings;
+    block.seen = 0;
+    block.block = "live_record";
+
+    rv = ngx_live_record_parse(cf, &block);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (t->settings.bucket == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"live_record\" has no \"bucket\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (t->settings.fragment > t->settings.cycle) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"fragment\" is longer than \"cycle\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (app) {
+        lscf = ngx_rtmp_conf_get_module_srv_conf(cf, ngx_live_record_module);
+        return ngx_live_record_add(cf, &lscf->templates, t);
+    }
+
+    lacf = ngx_rtmp_conf_get_module_app_conf(cf, ngx_live_record_module);
+
+    return ngx_live_record_add(cf, &lacf->templates, t);
+}
+
+
+/*
+ * Templates are not inherited, they are looked up on both levels; what is
+ * checked here is what can only be checked when all blocks are known.
+ */
+
+char *
+ngx_live_record_check_templates(ngx_conf_t *cf, ngx_array_t *templates)
+{
+    ngx_str_t                     zone;
+    ngx_uint_t                    i;
+    ngx_live_record_template_t  **t;
+    ngx_live_record_main_conf_t  *lmcf;
+
+    if (templates == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
+
+    if (lmcf->spool.len == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"live_record\" needs \"live_record_spool\" "
+                      "in \"rtmp\"");
+        return NGX_CONF_ERROR;
+    }
+
+    t = templates->elts;
+    zone = lmcf->timezone;
+
+    for (i = 0; i < templates->nelts; i++) {
+
+        if (ngx_live_record_find_bucket(lmcf, t[i]->settings.bucket)
+            == NULL)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"bucket\" of \"live_record\" names \"%s\", which "
+                          "no \"live_record_bucket\" defines in %s:%ui",
+                          t[i]->settings.bucket, t[i]->file, t[i]->line);
+            return NGX_CONF_ERROR;
+        }
+
+        t[i]->settings.timezone = (char *) zone.data;
+        lmcf->templates++;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_live_record_template_t *
+ngx_live_record_find_template(ngx_live_record_srv_conf_t *lscf,
+    ngx_live_record_app_conf_t *lacf, ngx_str_t *app, ngx_str_t *stream)
+{
+    ngx_uint_t                    i, n, rank, best;
+    ngx_array_t                  *list[2];
+    ngx_live_record_template_t  **t, *found;
+
+    /*
+     * Most specific first: app + stream, app + *, * + stream, * + *; what
+     * stands in the application is of that application.
+     */
+
+    list[0] = lacf ? lacf->templates : NULL;
+    list[1] = lscf ? lscf->templates : NULL;
+
+    found = NULL;
+    best = 0;
+
+    for (n = 0; n < 2; n++) {
+
+        if (list[n] == NULL) {
+            continue;
+        }
+
+        t = list[n]->elts;
+
+        for (i = 0; i < list[n]->nelts; i++) {
+
+            if (t[i]->stream.len
+                && (t[i]->stream.len != stream->len
+                    || ngx_memcmp(t[i]->stream.data, stream->data,
+                                  stream->len) != 0))
+            {
+                continue;
+            }
+
+            if (t[i]->app.len
+                && (t[i]->app.len != app->len
+                    || ngx_memcmp(t[i]->app.data, app->data, app->len)
+                       != 0))
+            {
+                continue;
+            }
+
+            rank = 1 + (n == 0 || t[i]->app.len ? 2 : 0)
+                   + (t[i]->stream.len ? 1 : 0);
+
+            if (rank > best) {
+                best = rank;
+                found = t[i];
+            }
+        }
+    }
+
+    return found;
+}
+
+
+static char *
+ngx_live_record_name(ngx_conf_t *cf, const char *what, ngx_str_t *value,
+    ngx_str_t *name)
+{
+    if (value->len == 1 && value->data[0] == '*') {
+        return NGX_CONF_OK;
+    }
+
+    if (!lr_name_valid((char *) value->data, value->len)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid %s \"%V\" of \"live_record\", it must "
+                           "be 1 to %d of A-Z a-z 0-9 - _, or \"*\"", what,
+                           value, LR_NAME_LEN);
+        return NGX_CONF_ERROR;
+    }
+
+    *name = *value;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_add(ngx_conf_t *cf, ngx_array_t **templates,
+    ngx_live_record_template_t *t)
+{
+    ngx_uint_t                    i;
+    ngx_live_record_template_t  **tp;
+
+    if (*templates == NULL) {
+        *templates = ngx_array_create(cf->pool, 4,
+                                      sizeof(ngx_live_record_template_t *));
+        if (*templates == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    tp = (*templates)->elts;
+
+    for (i = 0; i < (*templates)->nelts; i++) {
+        if (tp[i]->app.len == t->app.len
+            && tp[i]->stream.len == t->stream.len
+            && ngx_strncmp(tp[i]->app.data, t->app.data, t->app.len) == 0
+            && ngx_strncmp(tp[i]->stream.data, t->stream.data,
+                           t->stream.len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "a second \"live_record\" for the same "
+                               "streams, the first is in %s:%ui",
+                               tp[i]->file, tp[i]->line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    tp = ngx_array_push(*templates);
+    if (tp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *tp = t;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_format(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    lr_settings_t *st = data;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    st->formats = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "m3u8") == 0) {
+            if (st->formats & LR_FORMAT_M3U8) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"m3u8\" is duplicate in \"format\"");
+                return NGX_CONF_ERROR;
+            }
+
+            st->formats |= LR_FORMAT_M3U8;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "mp4") == 0
+            || ngx_strcmp(value[i].data, "flv") == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"format %V\" is not supported by this "
+                               "version, it must be \"m3u8\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"format\", it must be "
+                           "\"m3u8\"", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_cycle(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    lr_settings_t *st = data;
+
+    return ngx_live_record_range(cf, 15 * 60 * 1000, 6 * 3600 * 1000,
+                                 "15m and 6h", &st->cycle);
+}
+
+
+static char *
+ngx_live_record_set_fragment(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    lr_settings_t *st = data;
+
+    return ngx_live_record_range(cf, 5 * 1000, 30 * 1000, "5s and 30s",
+                                 &st->fragment);
+}
+
+
+static char *
+ngx_live_record_set_grace(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    lr_settings_t *st = data;
+
+    return ngx_live_record_range(cf, 1000, 6 * 3600 * 1000, "1s and 6h",
+                                 &st->grace);
+}
+
+
+static char *
+ngx_live_record_set_path(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    lr_settings_t *st = data;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    st->path = (char *) value[1].data;
+
+    return ngx_live_record_check_name(cf, LR_NAME_PATH, &value[1]);
+}
+
+
+static char *
+ngx_live_record_set_fragment_path(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    lr_settings_t *st = data;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    st->fragment_path = (char *) value[1].data;
+
+    return ngx_live_record_check_name(cf, LR_NAME_FRAGMENT, &value[1]);
+}
+
+
+static char *
+ngx_live_record_set_index_path(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    lr_settings_t *st = data;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        st->index_path = (char *) "";
+        return NGX_CONF_OK;
+    }
+
+    st->index_path = (char *) value[1].data;
+
+    return ngx_live_record_check_name(cf, LR_NAME_INDEX, &value[1]);
+}
+
+
+static char *
+ngx_live_record_check_name(ngx_conf_t *cf, lr_name_kind_e kind,
+    ngx_str_t *value)
+{
+    char        err[512];
+    ngx_str_t  *name;
+
+    name = cf->args->elts;
+
+    if (ngx_strlen(value->data) != value->len
+        || lr_name_check(kind, (char *) value->data, err, sizeof(err))
+           != LR_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"%V\": %s", value,
+                           &name[0],
+                           ngx_strlen(value->data) != value->len
+                           ? "it has a zero byte" : err);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
