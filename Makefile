@@ -51,7 +51,7 @@ all: module
 .SECONDARY:
 
 .PHONY: all module install unit test style fuzz fuzzers bench soak tools \
-        clean $(FUZZ:%=%.run)
+        clean
 
 
 # the module: nginx's configure in a copy of its source

@@ -81,6 +81,35 @@ ngx_module_t  ngx_live_record_module = {
     NGX_RTMP_MODULE,                        /* module type */
     NULL,                                   /* init master */
     ngx_live_record_init_module,            /* init module */
+    NULL,                                   /* init process */
+    NULL,                                   /* init thread */
+    NULL,                                   /* exit thread */
+    NULL,                                   /* exit process */
+    NULL,                                   /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/*
+ * In a static build the module above comes before the event core, which
+ * empties the timers when a worker starts.  What works with timers is begun
+ * by a module of its own, which comes behind.
+ */
+
+static ngx_core_module_t  ngx_live_record_worker_module_ctx = {
+    ngx_string("live_record_worker"),
+    NULL,
+    NULL
+};
+
+
+ngx_module_t  ngx_live_record_worker_module = {
+    NGX_MODULE_V1,
+    &ngx_live_record_worker_module_ctx,     /* module context */
+    NULL,                                   /* module directives */
+    NGX_CORE_MODULE,                        /* module type */
+    NULL,                                   /* init master */
+    NULL,                                   /* init module */
     ngx_live_record_init_process,           /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
