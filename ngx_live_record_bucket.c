@@ -132,7 +132,36 @@ ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
         ngx_queue_remove(q);
         req = ngx_queue_data(q, ngx_live_record_request_t, queue);
         req->queue.next = NULL;
+
+        if (ngx_quit || ngx_exiting || ngx_terminate) {
+            req->handler(req);
+            continue;
+        }
+
         ngx_live_record_request_run(req);
+    }
+}
+
+
+void
+ngx_live_record_requests_let_go(void)
+{
+    ngx_uint_t                  i;
+    ngx_queue_t                *q;
+    ngx_live_record_bucket_t  **b;
+    ngx_live_record_request_t  *req;
+
+    b = ngx_live_record_conf->buckets.elts;
+
+    for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
+
+        while (!ngx_queue_empty(&b[i]->waiting)) {
+            q = ngx_queue_head(&b[i]->waiting);
+            ngx_queue_remove(q);
+            req = ngx_queue_data(q, ngx_live_record_request_t, queue);
+            req->queue.next = NULL;
+            req->handler(req);
+        }
     }
 }
 
@@ -159,6 +188,12 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         }
 
         b->failing = LR_RETRY_OK;
+        return;
+
+    case LR_RETRY_CLOCK:
+
+        /* that was told, and the next try will do */
+
         return;
 
     case LR_RETRY_ADMIN:

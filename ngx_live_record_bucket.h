@@ -73,7 +73,9 @@ void ngx_live_record_request_start(ngx_live_record_request_t *req);
 /* frees a request; one under way is given up, its handler is not called */
 void ngx_live_record_request_free(ngx_live_record_request_t *req);
 
-/* while the worker exits */
+/* while the worker exits: requests that wait fail without having begun */
+void ngx_live_record_requests_let_go(void);
+
 void ngx_live_record_engines_free(void);
 
 /* for the types of buckets: a request is over */

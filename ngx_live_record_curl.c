@@ -142,9 +142,12 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
 
         if (c == NULL) {
 
-            /* worker_connections are not enough: the transfer times out */
+            /*
+             * worker_connections are not enough: the transfer times out.
+             * An error here would be the end of all transfers, for ever.
+             */
 
-            return -1;
+            return 0;
         }
 
         c->read->handler = ngx_live_record_curl_handler;
@@ -156,15 +159,10 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
         curl_multi_assign(ngx_live_record_multi, fd, c);
     }
 
-    if (ngx_live_record_curl_event(c->read, what & CURL_POLL_IN,
-                                   NGX_READ_EVENT)
-        != NGX_OK
-        || ngx_live_record_curl_event(c->write, what & CURL_POLL_OUT,
-                                      NGX_WRITE_EVENT)
-           != NGX_OK)
-    {
-        return -1;
-    }
+    (void) ngx_live_record_curl_event(c->read, what & CURL_POLL_IN,
+                                      NGX_READ_EVENT);
+    (void) ngx_live_record_curl_event(c->write, what & CURL_POLL_OUT,
+                                      NGX_WRITE_EVENT);
 
     return 0;
 }

@@ -28,6 +28,9 @@
 /* seconds between two looks at a file of credentials */
 #define NGX_LIVE_RECORD_OSS_LOOK    1
 
+/* a clock that differs by less seconds is as good as another */
+#define NGX_LIVE_RECORD_OSS_SKEW    60
+
 
 typedef enum {
     NGX_LIVE_RECORD_OSS_OPEN = 0,       /* a thread opens the body */
@@ -77,10 +80,12 @@ typedef struct {
     uint64_t                      answer_crc;
     uint64_t                      length;
     time_t                        date;
-    char                          code[64];   /* of x-oss-err or -ec */
+    int64_t                       skew;       /* it was signed with */
+    unsigned                      whole:1;    /* its headers */
     unsigned                      has_crc:1;
     unsigned                      has_length:1;
     unsigned                      too_long:1;
+    unsigned                      unsure:1;   /* stored, but without a sum */
 } ngx_live_record_oss_t;
 
 
@@ -124,6 +129,7 @@ static void ngx_live_record_oss_done(void *data, CURLcode rc);
 static lr_net_e ngx_live_record_oss_net(CURLcode rc);
 static void ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc,
     const char *method);
+static void ngx_live_record_oss_clock(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_compare(ngx_live_record_oss_t *t);
 static ngx_int_t ngx_live_record_oss_page(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_fail(ngx_live_record_oss_t *t,
@@ -601,6 +607,7 @@ ngx_live_record_oss_sign(ngx_live_record_oss_t *t, const char *method,
     sign.cred = &b->cred;
     sign.region = (char *) b->region.data;
     sign.time = ngx_time() + (time_t) b->skew;
+    t->skew = b->skew;
 
     if (method[0] == 'P') {
         headers[sign.nheaders].name = "Content-Type";
@@ -807,9 +814,12 @@ ngx_live_record_oss_header(char *p, size_t size, size_t n, void *data)
 
         /* the headers of another answer, e.g. behind a 100 */
 
+        t->whole = 0;
         t->has_crc = 0;
         t->has_length = 0;
-        t->code[0] = '\0';
+
+    } else if (p[0] == '\r' || p[0] == '\n') {
+        t->whole = 1;
 
     } else if (ngx_live_record_oss_is(p, n, "x-oss-hash-crc64ecma", &value,
                                       &len))
@@ -907,7 +917,11 @@ ngx_live_record_oss_done(void *data, CURLcode rc)
             req->result = LR_RETRY_ADMIN;
         }
 
-        if (req->result == LR_RETRY_EXISTS) {
+        /* e.g. a 203 says that it is stored, but not what */
+
+        t->unsure = req->result == LR_RETRY_OK && t->status != 200;
+
+        if (req->result == LR_RETRY_EXISTS || t->unsure) {
 
             /* perhaps our own, of a try whose answer was lost */
 
@@ -987,11 +1001,9 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc,
     lr_net_e                    net;
     const char                 *code;
     lr_xml_error_t              e;
-    ngx_live_record_bucket_t   *b;
     ngx_live_record_request_t  *req;
 
     req = t->req;
-    b = req->bucket;
 
     ngx_memzero(&e, sizeof(lr_xml_error_t));
 
@@ -1007,6 +1019,13 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc,
         net = LR_NET_OK;
     }
 
+    /* libcurl is content with headers that are cut off */
+
+    if (net == LR_NET_OK && !t->whole) {
+        net = LR_NET_BROKEN;
+        rc = CURLE_PARTIAL_FILE;
+    }
+
     if (net == LR_NET_OK
         && (t->status >= 300 || req->op == NGX_LIVE_RECORD_PUT
             || t->answer.len < 4096)
@@ -1016,7 +1035,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc,
         code = e.code;
     }
 
-    if (req->op == NGX_LIVE_RECORD_GET && t->status == 200) {
+    if (req->op == NGX_LIVE_RECORD_GET && t->status == 200 && t->has_crc) {
         code = NULL;                 /* it is the object */
     }
 
@@ -1039,16 +1058,14 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc,
     req->result = lr_retry_sort(net, (unsigned) t->status, code);
     req->bytes = req->body.size;
 
-    if (req->result == LR_RETRY_CLOCK && t->date != (time_t) NGX_ERROR
-        && t->date)
+    if (req->result == LR_RETRY_OK && t->status != 200
+        && req->op != NGX_LIVE_RECORD_PUT)
     {
-        b->skew = (int64_t) t->date - ngx_time();
+        req->result = LR_RETRY_AGAIN;
+    }
 
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "live record: the clock of bucket \"%V\" differs from "
-                      "this machine's by %L seconds: requests are signed "
-                      "with its time, mend the machine's clock", &b->name,
-                      b->skew);
+    if (req->result == LR_RETRY_CLOCK) {
+        ngx_live_record_oss_clock(t);
     }
 
     if (net == LR_NET_SUM) {
@@ -1076,6 +1093,42 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc,
 }
 
 
+/* takes over the store's time, unless that was what it has refused */
+
+static void
+ngx_live_record_oss_clock(ngx_live_record_oss_t *t)
+{
+    int64_t                    skew;
+    ngx_live_record_bucket_t  *b;
+
+    b = t->req->bucket;
+
+    if (t->date == 0 || t->date == (time_t) NGX_ERROR) {
+        t->req->result = LR_RETRY_AGAIN;
+        return;
+    }
+
+    skew = (int64_t) t->date - ngx_time();
+
+    if (ngx_abs(skew - t->skew) <= NGX_LIVE_RECORD_OSS_SKEW) {
+        t->req->result = LR_RETRY_AGAIN;
+        return;
+    }
+
+    /* others that were under way have found the same */
+
+    if (ngx_abs(skew - b->skew) > NGX_LIVE_RECORD_OSS_SKEW) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "live record: the clock of bucket \"%V\" differs from "
+                      "this machine's by %L seconds: requests are signed "
+                      "with its time, mend the machine's clock", &b->name,
+                      skew);
+    }
+
+    b->skew = skew;
+}
+
+
 static void
 ngx_live_record_oss_compare(ngx_live_record_oss_t *t)
 {
@@ -1090,7 +1143,10 @@ ngx_live_record_oss_compare(ngx_live_record_oss_t *t)
         return;
     }
 
-    req->result = LR_RETRY_EXISTS;
+    req->result = t->unsure ? LR_RETRY_AGAIN : LR_RETRY_EXISTS;
+
+    (void) snprintf(req->err, sizeof(req->err),
+                    "HEAD \"%s\": it is not what was sent", req->key);
 }
 
 
@@ -1219,6 +1275,8 @@ ngx_live_record_oss_clear(ngx_live_record_oss_t *t)
     lr_buf_free(&t->answer);
 
     t->status = 0;
+    t->date = 0;
+    t->whole = 0;
     t->has_crc = 0;
     t->has_length = 0;
     t->too_long = 0;

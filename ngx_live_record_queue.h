@@ -17,7 +17,7 @@
 
 
 /* so many bytes make a write worth while before its time */
-#define NGX_LIVE_RECORD_BATCH  262144
+#define NGX_LIVE_RECORD_BATCH  524288
 
 
 typedef struct ngx_live_record_queue_s  ngx_live_record_queue_t;

@@ -212,6 +212,8 @@ ngx_live_record_scan(ngx_event_t *ev)
 
     if (ngx_exiting || ngx_quit || ngx_terminate) {
 
+        ngx_live_record_requests_let_go();
+
         for (q = ngx_queue_head(&ngx_live_record_ships);
              q != ngx_queue_sentinel(&ngx_live_record_ships);
              q = next)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "lr_flv.h"
 #include "lr_fragment.h"
@@ -90,17 +91,18 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
     size_t n)
 {
     int                 fd, rc;
-    char                path[4096], temp[4096];
-    size_t              size;
+    char                path[4096];
+    ssize_t             size, got;
+    struct iovec        iov[2];
     lr_fragment_head_t  head;
 
-    if (lr_fragment_path(path, sizeof(path), dir, number, "idx") != LR_OK
-        || lr_fragment_path(temp, sizeof(temp), dir, number, "tmp") != LR_OK)
-    {
+    if (lr_fragment_path(path, sizeof(path), dir, number, "idx") != LR_OK) {
         return LR_ERROR;
     }
 
-    fd = open(temp, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
+    /* under its own name: one that is torn does not have the size it tells */
+
+    fd = open(path, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
 
     if (fd == -1) {
         return LR_ERROR;
@@ -111,35 +113,26 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
     head.nrows = (uint32_t) n;
     head.row_size = sizeof(lr_row_t);
 
-    size = n * sizeof(lr_row_t);
-    errno = ENOSPC;
+    iov[0].iov_base = &head;
+    iov[0].iov_len = sizeof(head);
+    iov[1].iov_base = (void *) rows;
+    iov[1].iov_len = n * sizeof(lr_row_t);
 
-    if (write(fd, &head, sizeof(head)) != (ssize_t) sizeof(head)
-        || write(fd, rows, size) != (ssize_t) size)
-    {
-        goto failed;
-    }
+    size = (ssize_t) (iov[0].iov_len + iov[1].iov_len);
+    errno = ENOSPC;
+    got = writev(fd, iov, 2);
+    rc = errno;
 
     if (close(fd) == -1) {
-        fd = -1;
-        goto failed;
+        got = -1;
+        rc = errno;
     }
 
-    fd = -1;
-
-    if (rename(temp, path) == 0) {
+    if (got == size) {
         return LR_OK;
     }
 
-failed:
-
-    rc = errno;
-
-    if (fd != -1) {
-        close(fd);
-    }
-
-    unlink(temp);
+    (void) unlink(path);
     errno = rc;
 
     return LR_ERROR;
@@ -494,7 +487,7 @@ lr_fragment_remove(const char *dir, uint32_t number)
 {
     char         path[4096];
     unsigned     i;
-    static const char *const ext[] = { "idx", "tmp", "flv" };
+    static const char *const ext[] = { "idx", "flv" };
 
     for (i = 0; i < sizeof(ext) / sizeof(ext[0]); i++) {
         if (lr_fragment_path(path, sizeof(path), dir, number, ext[i])

@@ -52,7 +52,7 @@ int lr_fragment_path(char *path, size_t size, const char *dir,
 /* creates the FLV file with its header; descriptor or -1 with errno */
 int lr_fragment_create(const char *dir, uint32_t number);
 
-/* writes the sample table under a temporary name and renames it */
+/* writes the sample table; LR_ERROR with errno, and there is none then */
 int lr_fragment_write_rows(const char *dir, uint32_t number,
     const lr_row_t *rows, size_t n);
 

@@ -476,12 +476,23 @@ lr_ship_trim(lr_ship_t *s)
 int
 lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
 {
-    int  rc;
+    int       rc;
+    uint64_t  offset;
+
+    offset = s->rec.offset;
 
     rc = lr_ship_read(s, err, size);
 
     if (rc != LR_OK || s->rec.state == LR_RECORDING_ENDED) {
         return rc;
+    }
+
+    /* a recorder that has just written is alive */
+
+    if (s->rec.state == LR_RECORDING_LIVE && offset
+        && offset != s->rec.offset)
+    {
+        return LR_OK;
     }
 
     if (s->rec.state == LR_RECORDING_PAUSED && !s->rec.has_open

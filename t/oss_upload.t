@@ -264,10 +264,10 @@ subtest 'four workers' => sub {
     my (%recorder, %shipper, $elsewhere);
 
     for ($t->log(qr!live record:.*many/s!)) {
-        my ($pid, $s) = /(\d+)#\d+:.*?"many\/(s\d+)\// or next;
+        my ($pid, $s) = /(\d+)#\d+:.*?"many\/(s\d+)["\/]/ or next;
 
-        /stored "/ ? $shipper{$s}{$pid}++
-            : /ends, all/ || $recorder{$s}{$pid}++;
+        $shipper{$s}{$pid}++ if /stored "/;
+        $recorder{$s}{$pid}++ if /" starts/;
     }
 
     for my $s (@names) {

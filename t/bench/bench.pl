@@ -237,6 +237,9 @@ sub run_one {
     # work
 
     if ($module) {
+        # directories are removed while they are read
+        local $SIG{__WARN__} = sub { };
+
         eval {
             wait_for(sub { !files_in($t->spool()) }, 60 + $s->{seconds},
                 'an empty spool');
@@ -420,7 +423,7 @@ sub machine {
 sub report {
     my @verdicts;
 
-    printf "%s%s\n%d round%s, %.0f min; medians (min-max)\n",
+    printf "%s%s\n%d round%s, %.0f min; medians (min..max)\n",
         $opt{markdown} ? '' : "\n", $machine, $opt{rounds},
         $opt{rounds} == 1 ? '' : 's', (time() - $began) / 60;
 
@@ -532,7 +535,7 @@ sub spread {
     my @v = sort { $a <=> $b } @$values;
 
     return sprintf $format, $v[0] if @v == 1;
-    return sprintf "$format ($format-$format)", median(\@v), $v[0], $v[-1];
+    return sprintf "$format ($format..$format)", median(\@v), $v[0], $v[-1];
 }
 
 sub table {

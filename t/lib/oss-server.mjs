@@ -1139,13 +1139,19 @@ function answer(r, status, headers = {}, body = '') {
     }
 
     case 'wrong-crc':
-        if (headers['x-oss-hash-crc64ecma'] !== undefined) {
-            headers['x-oss-hash-crc64ecma'] = String(
-                BigInt(headers['x-oss-hash-crc64ecma']) ^ 1n);
-        }
+        spoil(headers);
     }
 
     send(r, status, headers, body);
+}
+
+
+function spoil(headers) {
+    const crc = headers['x-oss-hash-crc64ecma'];
+
+    if (crc !== undefined) {
+        headers['x-oss-hash-crc64ecma'] = String(BigInt(crc) ^ 1n);
+    }
 }
 
 
@@ -1239,6 +1245,11 @@ async function answerFile(r, status, headers, file, start, end, rate) {
     case '200-error-body':
         answer(r, status, headers);
         return;
+
+    case 'wrong-crc':
+        spoil(headers);
+        head(r, status, headers, end - start);
+        break;
 
     default:
         head(r, status, headers, end - start);

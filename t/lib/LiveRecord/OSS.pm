@@ -123,12 +123,14 @@ sub add_faults {
     return $self->control('POST', '/faults', \@faults);
 }
 
-# removes those of a bucket
+# how many requests each fault of a bucket has met
 
-sub clear_faults {
+sub seen {
     my ($self, $bucket) = @_;
     my $faults = $self->control('GET', '/faults');
-    return $self->faults(grep { $_->{bucket} ne $bucket } @$faults);
+
+    return map { $_->{seen} || 0 }
+        grep { ($_->{bucket} || '') eq $bucket } @$faults;
 }
 
 # seconds by which its clock is wrong

@@ -46,7 +46,7 @@ grows(void **state)
     assert_false(b.failed);
 
     for (i = 0; i < 100000; i++) {
-        lr_buf_append(&b, "0123456789" + i % 10, 1);
+        lr_buf_append(&b, &"0123456789"[i % 10], 1);
     }
 
     assert_int_equal(b.len, 100000);

@@ -114,7 +114,7 @@ fragments(void **state)
             assert_memory_equal(again.data, out.data, out.len);
         }
 
-        assert_string_equal(b.tracks.video, "avc");
+        assert_string_equal(b.tracks.video, "h264");
         assert_int_equal(b.tracks.width, 640);
         assert_int_equal(b.tracks.height, 480);
         assert_string_equal(b.tracks.audio, "aac");
@@ -202,7 +202,7 @@ nothing(void **state)
     assert_true(out.len > 400000);
     assert_string_equal(b.tracks.audio, "mp3");
     assert_int_equal(b.tracks.rate, 44100);
-    assert_string_equal(b.tracks.video, "avc");
+    assert_string_equal(b.tracks.video, "h264");
     lr_body_close(&b);
 
     lr_engine_free(&e);

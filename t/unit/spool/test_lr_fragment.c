@@ -145,6 +145,26 @@ cut_anywhere(void **state)
         free(table);
     }
 
+    /* any byte of a tag's length or of what follows it is wrong */
+
+    for (n = 0; n < 7; n++) {
+        size_t  at;
+
+        at = ((lr_row_t *) rows.data)[9].offset;
+        at = n < 3 ? at - LR_FLV_TAG_HEADER + 1 + n
+                   : at + ((lr_row_t *) rows.data)[9].size + n - 3;
+
+        flv.data[at] ^= 1;
+        check_write(*state, "000001.flv", flv.data, flv.len);
+        flv.data[at] ^= 1;
+
+        assert_int_equal(lr_fragment_repair(*state, 1, &table, &got, &bytes),
+                         LR_OK);
+        assert_int_equal(got, 9);
+        assert_memory_equal(table, rows.data, 9 * sizeof(lr_row_t));
+        free(table);
+    }
+
     assert_int_equal(lr_fragment_repair(*state, 2, &table, &got, &bytes),
                      LR_DECLINED);
     assert_null(table);

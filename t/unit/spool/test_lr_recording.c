@@ -304,8 +304,7 @@ unfit(void **state)
         "{\"event\":\"start\",\"version\":1,\"id\":\"../x\",\"time\":5}\n",
         "{\"event\":\"start\",\"version\":1,\"id\":\"\",\"time\":5}\n",
         "{\"event\":\"start\",\"version\":1,\"id\":\"a\",\"time\":-1}\n",
-        "{\"event\":\"start\",\"version\":1,\"id\":\"a\","
-            "\"time\":9223372036854775807}\n"
+        "{\"event\":\"start\",\"version\":1,\"id\":\"a\",\"time\":1e9}\n"
     };
 
     char            dir[CHECK_PATH];

@@ -280,6 +280,36 @@ quarantines(void **state)
 }
 
 
+/* what recordings take, and nothing else */
+
+static void
+usages(void **state)
+{
+    char      *text;
+    uint64_t   n;
+
+    assert_true(lr_spool_usage("/nowhere/at/all") == 0);
+    assert_true(lr_spool_usage(*state) == 0);
+
+    text = calloc(1, 100000);
+    make(*state, "a/b/c");
+    make(*state, "a/b/d");
+    check_write(*state, "a/b/c/000001.flv", text, 100000);
+    n = lr_spool_usage(*state);
+    assert_true(n >= 100000 && n < 200000);
+
+    check_write(*state, "a/b/d/000001.flv", text, 100000);
+    assert_true(lr_spool_usage(*state) == 2 * n);
+
+    check_write(*state, "a/b/file", text, 100000);
+    make(*state, ".tmp/x/y");
+    check_write(*state, ".tmp/x/y/f", text, 100000);
+    assert_true(lr_spool_usage(*state) == 2 * n);
+
+    free(text);
+}
+
+
 static void
 sweeps(void **state)
 {
@@ -311,6 +341,7 @@ main(void)
         t(hashes),
         t(tidies),
         t(quarantines),
+        t(usages),
         t(sweeps),
     };
 

@@ -10,7 +10,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <unistd.h>
+
+
+/* the n-th call from now on fails */
+
+static int  sync_fails;
+
+
+static int
+test_lr_fdatasync(int fd)
+{
+    if (sync_fails && --sync_fails == 0) {
+        errno = EIO;
+        return -1;
+    }
+
+    return fdatasync(fd);
+}
+
+
+#define fdatasync  test_lr_fdatasync
 #include "../../../spool/lr_writer.c"
+#undef fdatasync
 #include "spool_check.h"
 
 
@@ -258,6 +281,43 @@ odd_ends(void **state)
                      LR_OK);
     assert_int_equal(lost, 0);
 
+    /* the last tag's last bytes, and one of them */
+
+    assert_int_equal(lr_writer_unpublish(&w, NOW, "test"), LR_OK);
+
+    {
+        size_t    cut;
+        uint32_t  kept;
+
+        kept = 30;
+
+        for (cut = 0; cut < 6; cut++) {
+            begin(&w, *state, 1, 0, &rec);
+            fragment(&f, rec.next);
+            assert_int_equal(lr_writer_open(&w, &f), LR_OK);
+            assert_int_equal(append(&w, &m, 13, tag_start(&m, 10) - cut),
+                             LR_OK);
+            assert_int_equal(lr_writer_close(&w, row_of(&m, 0), 10, 5000,
+                                             &lost), LR_OK);
+            assert_int_equal(lost, cut != 0);
+            assert_int_equal(lr_writer_unpublish(&w, NOW, "test"), LR_OK);
+
+            kept += 10 - lost;
+            replay(&m, w.dir, &rec);
+            assert_int_equal(m.kept, kept);
+        }
+    }
+
+    check_rm(*state);
+    mkdir(*state, 0700);
+    begin(&w, *state, 1, 0, &rec);
+
+    fragment(&f, 1);
+    assert_int_equal(lr_writer_open(&w, &f), LR_OK);
+    assert_int_equal(append(&w, &m, 13, m.flv.len), LR_OK);
+    assert_int_equal(lr_writer_close(&w, row_of(&m, 0), TAGS, 5000, &lost),
+                     LR_OK);
+
     /* nothing at all */
 
     fragment(&f, 3);
@@ -273,11 +333,11 @@ odd_ends(void **state)
     assert_int_equal(lost, 0);
 
     replay(&m, w.dir, &rec);
-    assert_int_equal(m.closed, 2);
-    assert_int_equal(m.kept, 30);
+    assert_int_equal(m.closed, 1);
+    assert_int_equal(m.kept, TAGS);
     assert_int_equal(rec.has_open, 0);
     assert_int_equal(rec.next, 5);
-    assert_int_equal(check_entries(w.dir), 2 + 2 * 2);
+    assert_int_equal(check_entries(w.dir), 2 + 2);
 
     assert_int_equal(lr_writer_unpublish(&w, NOW, "test"), LR_OK);
     media_free(&m);
@@ -521,6 +581,43 @@ killed(void **state)
 }
 
 
+/* a sync that fails leaves the journal readable */
+
+static void
+no_sync(void **state)
+{
+    int             i, n;
+    media_t         m;
+    uint32_t        lost;
+    lr_writer_t     w;
+    lr_fragment_t   f;
+    lr_recording_t  rec;
+
+    media_init(&m);
+
+    for (n = 1; n <= 6; n++) {
+        begin(&w, *state, 1, 1, &rec);
+        sync_fails = n;
+
+        for (i = 0; i < 3; i++) {
+            fragment(&f, rec.next + (uint32_t) i);
+            assert_int_equal(lr_writer_open(&w, &f), LR_OK);
+            assert_int_equal(append(&w, &m, 13, m.flv.len), LR_OK);
+            assert_int_equal(lr_writer_close(&w, row_of(&m, 0), TAGS, 770,
+                                             &lost),
+                             i == (n - 1) / 2 ? LR_ERROR : LR_OK);
+        }
+
+        assert_int_equal(lr_writer_unpublish(&w, NOW, "test"), LR_OK);
+        replay(&m, w.dir, &rec);
+        assert_int_equal(m.closed, 3 * n);
+        assert_int_equal(m.kept, 3 * n * TAGS);
+    }
+
+    media_free(&m);
+}
+
+
 /* errors of other kinds: the fragment's name is taken, the journal is shut */
 
 static void
@@ -590,6 +687,7 @@ main(void)
         t(odd_ends),
         t(full_disk),
         t(killed),
+        t(no_sync),
         t(no_file),
     };
 

@@ -1,0 +1,128 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * A disk that is slow, or fails, for nginx to be started with:
+ *
+ *     LD_PRELOAD=slowdisk.so SLOWDISK=/path/of/control nginx ...
+ *
+ * The control file holds "DELAY ERRNO PREFIX": what writes to files below
+ * PREFIX takes DELAY ms, and fails with ERRNO if that is not 0.  It is read
+ * anew for each write; while it is not there, nothing is done.
+ */
+
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+
+static void slowdisk_init(void) __attribute__((constructor));
+static int slowdisk_wait(int fd);
+
+
+static char  slowdisk_control[4096];
+
+static ssize_t (*slowdisk_pwritev)(int, const struct iovec *, int, off_t);
+static ssize_t (*slowdisk_pwrite)(int, const void *, size_t, off_t);
+static ssize_t (*slowdisk_write)(int, const void *, size_t);
+
+
+/* nginx takes the environment away from its workers, but not the memory */
+
+static void
+slowdisk_init(void)
+{
+    char  *s;
+
+    s = getenv("SLOWDISK");
+
+    if (s) {
+        snprintf(slowdisk_control, sizeof(slowdisk_control), "%s", s);
+    }
+
+    slowdisk_pwritev = (ssize_t (*)(int, const struct iovec *, int, off_t))
+                       dlsym(RTLD_NEXT, "pwritev");
+    slowdisk_pwrite = (ssize_t (*)(int, const void *, size_t, off_t))
+                      dlsym(RTLD_NEXT, "pwrite");
+    slowdisk_write = (ssize_t (*)(int, const void *, size_t))
+                     dlsym(RTLD_NEXT, "write");
+}
+
+
+/* 0, or -1 with errno when the write is to fail */
+
+static int
+slowdisk_wait(int fd)
+{
+    int              n, rc, delay, err;
+    char             text[4200], prefix[4096], path[4096], link[64];
+    ssize_t          len;
+    struct timespec  ts;
+
+    rc = errno;
+
+    n = open(slowdisk_control, O_RDONLY|O_CLOEXEC);
+
+    if (n == -1) {
+        errno = rc;
+        return 0;
+    }
+
+    len = read(n, text, sizeof(text) - 1);
+    close(n);
+
+    text[len > 0 ? len : 0] = '\0';
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, path, sizeof(path) - 1);
+    path[len > 0 ? len : 0] = '\0';
+
+    errno = rc;
+
+    if (sscanf(text, "%d %d %4095s", &delay, &err, prefix) != 3
+        || strncmp(path, prefix, strlen(prefix)) != 0)
+    {
+        return 0;
+    }
+
+    ts.tv_sec = delay / 1000;
+    ts.tv_nsec = delay % 1000 * 1000000L;
+
+    while (nanosleep(&ts, &ts) == -1 && errno == EINTR) {
+        /* void */
+    }
+
+    errno = err ? err : rc;
+
+    return err ? -1 : 0;
+}
+
+
+ssize_t
+pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+    return slowdisk_wait(fd) == -1 ? -1
+                                   : slowdisk_pwritev(fd, iov, n, offset);
+}
+
+
+ssize_t
+pwrite(int fd, const void *p, size_t n, off_t offset)
+{
+    return slowdisk_wait(fd) == -1 ? -1 : slowdisk_pwrite(fd, p, n, offset);
+}
+
+
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+    return slowdisk_wait(fd) == -1 ? -1 : slowdisk_write(fd, p, n);
+}
