@@ -10,12 +10,15 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <dirent.h>
+#include <grp.h>
 
 #include "ngx_live_record.h"
 
 
 static ngx_int_t ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     const char *directive, ngx_uint_t mode);
+static ngx_int_t ngx_live_record_try_dir(ngx_cycle_t *cycle,
+    ngx_core_conf_t *ccf, const char *path);
 static ngx_uint_t ngx_live_record_empty_dir(const char *path);
 
 
@@ -59,8 +62,8 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     const char *directive, ngx_uint_t mode)
 {
     u_char           *p, *last;
+    ngx_int_t         rc;
     ngx_err_t         err;
-    ngx_uint_t        bits;
     ngx_file_info_t   fi;
     ngx_core_conf_t  *ccf;
 
@@ -120,17 +123,10 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
         return NGX_OK;
     }
 
-    bits = fi.st_mode;
+    rc = ngx_live_record_try_dir(cycle, ccf, (char *) path->data);
 
-    if (fi.st_uid == ccf->user) {
-        bits >>= 6;
-
-    } else if (fi.st_gid == ccf->group) {
-        bits >>= 3;
-    }
-
-    if ((bits & 7) == 7) {
-        return NGX_OK;
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
     /*
@@ -141,13 +137,27 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     if (fi.st_uid != ccf->user
         && ngx_live_record_empty_dir((char *) path->data))
     {
-        if (chown((char *) path->data, ccf->user, (gid_t) -1) == 0) {
-            return NGX_OK;
+        if (chown((char *) path->data, ccf->user, (gid_t) -1) == -1) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                          "chown(\"%V\", %d) of \"%s\" failed", path,
+                          ccf->user, directive);
+            return NGX_ERROR;
         }
 
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "chown(\"%V\", %d) of \"%s\" failed", path,
-                      ccf->user, directive);
+        fi.st_uid = ccf->user;
+
+        rc = ngx_live_record_try_dir(cycle, ccf, (char *) path->data);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    if (fi.st_uid == ccf->user && (fi.st_mode & 0700) == 0700) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"%V\" of \"%s\" cannot be reached by the user of "
+                      "the workers, \"%s\": a directory above it is shut "
+                      "to that user", path, directive, ccf->username);
         return NGX_ERROR;
     }
 
@@ -157,6 +167,63 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
                   path, directive, ccf->username);
 
     return NGX_ERROR;
+}
+
+
+/*
+ * Whether the user of the workers can use a directory: only the kernel
+ * knows, with the directories above, the user's other groups and ACLs, so
+ * it is asked as that user.  NGX_DECLINED: it cannot be used.
+ */
+
+static ngx_int_t
+ngx_live_record_try_dir(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
+    const char *path)
+{
+    int        n;
+    gid_t      gid, *groups;
+    ngx_int_t  rc;
+
+    n = getgroups(0, NULL);
+
+    if (n == -1) {
+        n = 0;
+    }
+
+    groups = ngx_alloc((n + 1) * sizeof(gid_t), cycle->log);
+    if (groups == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = getgroups(n, groups);
+    gid = getegid();
+
+    if (n == -1
+        || initgroups(ccf->username, ccf->group) == -1
+        || setegid(ccf->group) == -1
+        || seteuid(ccf->user) == -1)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "the rights of the user \"%s\" could not be taken",
+                      ccf->username);
+        rc = NGX_ERROR;
+
+    } else {
+        rc = faccessat(AT_FDCWD, path, R_OK|W_OK|X_OK, AT_EACCESS) == 0
+             ? NGX_OK : NGX_DECLINED;
+    }
+
+    if (seteuid(0) == -1 || setegid(gid) == -1
+        || (n != -1 && setgroups(n, groups) == -1))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "the rights of root could not be taken again");
+        rc = NGX_ERROR;
+    }
+
+    ngx_free(groups);
+
+    return rc;
 }
 
 

@@ -334,6 +334,7 @@ ngx_live_record_queue_take(ngx_live_record_queue_t *q)
     q->work_last = q->last;
     q->work_queued = q->queued;
     q->lost = 0;
+    q->lost_bytes = 0;
     q->err = 0;
 
     q->steps = NULL;
@@ -401,6 +402,15 @@ ngx_live_record_queue_write(ngx_live_record_queue_t *q)
         case NGX_LIVE_RECORD_STEP_LOST:
             rc = lr_recording_lost(w->log, step->time, step->frames,
                                    step->bytes, step->why);
+
+            if (rc != LR_OK) {
+
+                /* it is told again when the disk is well */
+
+                q->lost += step->frames;
+                q->lost_bytes += step->bytes;
+            }
+
             break;
 
         case NGX_LIVE_RECORD_STEP_ERROR:
@@ -597,6 +607,7 @@ ngx_live_record_queue_drain(ngx_live_record_queue_t *q)
     q->last = &q->steps;
     q->queued = 0;
     q->lost = 0;
+    q->lost_bytes = 0;
     q->err = 0;
 
     ngx_live_record_queue_write(q);

@@ -132,6 +132,7 @@ static const char *ngx_live_record_obstacle(ngx_live_record_recorder_t *r,
 static void ngx_live_record_suspend(ngx_live_record_recorder_t *r);
 static void ngx_live_record_lose(ngx_live_record_recorder_t *r,
     size_t size, const char *why);
+static void ngx_live_record_goes_on(ngx_live_record_recorder_t *r);
 static void ngx_live_record_open(ngx_live_record_recorder_t *r,
     lr_timeline_frame_t *f);
 static void ngx_live_record_end_fragment(ngx_live_record_recorder_t *r,
@@ -390,6 +391,10 @@ ngx_live_record_started(ngx_live_record_recorder_t *r)
     r->state = NGX_LIVE_RECORD_RUNNING;
     r->disk_error = 0;
     r->suspended = 0;
+
+    if (r->lost_frames) {
+        ngx_live_record_goes_on(r);
+    }
 
     ngx_live_record_replay(r);
 
@@ -742,17 +747,7 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
     }
 
     r->suspended = 0;
-
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "live record: \"%s/%s\" goes on, %uL frames of %uL bytes "
-                  "were lost", r->settings.app, r->settings.stream,
-                  r->lost_frames, r->lost_bytes);
-
-    ngx_live_record_queue_lost(&r->out, r->lost_frames, r->lost_bytes,
-                               r->lost_why);
-    r->lost_frames = 0;
-    r->lost_bytes = 0;
-    r->lost_why = NULL;
+    ngx_live_record_goes_on(r);
 
     return 1;
 }
@@ -811,6 +806,22 @@ ngx_live_record_lose(ngx_live_record_recorder_t *r, size_t size,
 
     r->lost_frames++;
     r->lost_bytes += size;
+}
+
+
+static void
+ngx_live_record_goes_on(ngx_live_record_recorder_t *r)
+{
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "live record: \"%s/%s\" goes on, %uL frames of %uL bytes "
+                  "were lost", r->settings.app, r->settings.stream,
+                  r->lost_frames, r->lost_bytes);
+
+    ngx_live_record_queue_lost(&r->out, r->lost_frames, r->lost_bytes,
+                               r->lost_why);
+    r->lost_frames = 0;
+    r->lost_bytes = 0;
+    r->lost_why = NULL;
 }
 
 
@@ -957,6 +968,7 @@ ngx_live_record_written(ngx_live_record_queue_t *q)
     if (q->lost) {
         r->lost_why = "the spool failed";
         r->lost_frames += q->lost;
+        r->lost_bytes += q->lost_bytes;
     }
 
     if (q->err) {

@@ -19,16 +19,22 @@
 #define LR_FRAGMENT_WINDOW  262144
 
 
+/* before the rows of each fragment in a file of tables */
+
 typedef struct {
     uint32_t    magic;
-    uint32_t    version;
+    uint16_t    version;
+    uint16_t    row_size;
+    uint32_t    number;
     uint32_t    nrows;
-    uint32_t    row_size;
 } lr_fragment_head_t;
 
 
 static int lr_fragment_load_rows(const char *dir, uint32_t number,
     uint64_t size, lr_row_t **rows, uint32_t *n);
+static int lr_fragment_load_table(int fd, uint64_t offset, uint32_t n,
+    uint64_t size, lr_row_t **rows);
+static uint32_t lr_fragment_table(uint32_t number);
 static int lr_fragment_add_row(lr_buf_t *rows, unsigned type, int32_t ts,
     uint64_t offset, uint32_t size, const u_char *peek);
 static int lr_fragment_window(lr_fragment_reader_t *r, uint64_t offset,
@@ -92,17 +98,19 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
 {
     int                 fd, rc;
     char                path[4096];
+    off_t               end;
     ssize_t             size, got;
     struct iovec        iov[2];
     lr_fragment_head_t  head;
 
-    if (lr_fragment_path(path, sizeof(path), dir, number, "idx") != LR_OK) {
+    if (lr_fragment_path(path, sizeof(path), dir, lr_fragment_table(number),
+                         "idx")
+        != LR_OK)
+    {
         return LR_ERROR;
     }
 
-    /* under its own name: one that is torn does not have the size it tells */
-
-    fd = open(path, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
+    fd = open(path, O_WRONLY|O_CREAT|O_APPEND|O_CLOEXEC, 0600);
 
     if (fd == -1) {
         return LR_ERROR;
@@ -110,8 +118,9 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
 
     head.magic = LR_FRAGMENT_MAGIC;
     head.version = 1;
-    head.nrows = (uint32_t) n;
     head.row_size = sizeof(lr_row_t);
+    head.number = number;
+    head.nrows = (uint32_t) n;
 
     iov[0].iov_base = &head;
     iov[0].iov_len = sizeof(head);
@@ -119,23 +128,36 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
     iov[1].iov_len = n * sizeof(lr_row_t);
 
     size = (ssize_t) (iov[0].iov_len + iov[1].iov_len);
+    end = lseek(fd, 0, SEEK_END);
     errno = ENOSPC;
-    got = writev(fd, iov, 2);
+    got = end == -1 ? -1 : writev(fd, iov, 2);
     rc = errno;
 
-    if (close(fd) == -1) {
+    if (got != size && end > 0 && ftruncate(fd, end) == -1) {
+        /* what stands behind it is not found, and made from the FLV files */
+    }
+
+    if (got != size && end == 0) {
+        (void) unlink(path);
+    }
+
+    if (close(fd) == -1 && got == size) {
         got = -1;
         rc = errno;
     }
 
-    if (got == size) {
-        return LR_OK;
-    }
-
-    (void) unlink(path);
     errno = rc;
 
-    return LR_ERROR;
+    return got == size ? LR_OK : LR_ERROR;
+}
+
+
+/* the number of the first fragment whose table is in the same file */
+
+static uint32_t
+lr_fragment_table(uint32_t number)
+{
+    return (number - 1) / LR_FRAGMENT_TABLES * LR_FRAGMENT_TABLES + 1;
 }
 
 
@@ -190,13 +212,13 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
 {
     int                 fd;
     char                path[4096];
-    size_t              len;
-    uint32_t            i;
     uint64_t            pos;
-    struct stat         st;
     lr_fragment_head_t  head;
 
-    if (lr_fragment_path(path, sizeof(path), dir, number, "idx") != LR_OK) {
+    if (lr_fragment_path(path, sizeof(path), dir, lr_fragment_table(number),
+                         "idx")
+        != LR_OK)
+    {
         return LR_ERROR;
     }
 
@@ -206,23 +228,55 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
         return LR_ERROR;
     }
 
-    if (fstat(fd, &st) == -1
-        || read(fd, &head, sizeof(head)) != (ssize_t) sizeof(head)
-        || head.magic != LR_FRAGMENT_MAGIC
-        || head.version != 1
-        || head.row_size != sizeof(lr_row_t)
-        || head.nrows == 0
-        || (uint64_t) st.st_size
-           != sizeof(head) + (uint64_t) head.nrows * sizeof(lr_row_t))
+    pos = 0;
+
+    while (pread(fd, &head, sizeof(head), (off_t) pos)
+           == (ssize_t) sizeof(head)
+           && head.magic == LR_FRAGMENT_MAGIC && head.version == 1
+           && head.row_size == sizeof(lr_row_t) && head.nrows != 0)
     {
-        close(fd);
+        pos += sizeof(head);
+
+        /* a fragment that was mended may have another one before */
+
+        if (head.number == number
+            && lr_fragment_load_table(fd, pos, head.nrows, size, rows)
+               == LR_OK)
+        {
+            close(fd);
+            *n = head.nrows;
+            return LR_OK;
+        }
+
+        pos += (uint64_t) head.nrows * sizeof(lr_row_t);
+    }
+
+    close(fd);
+
+    return LR_ERROR;
+}
+
+
+static int
+lr_fragment_load_table(int fd, uint64_t offset, uint32_t n, uint64_t size,
+    lr_row_t **rows)
+{
+    size_t       len;
+    uint32_t     i;
+    uint64_t     pos;
+    struct stat  st;
+
+    len = (size_t) n * sizeof(lr_row_t);
+
+    if (fstat(fd, &st) == -1 || (uint64_t) st.st_size < offset + len) {
         return LR_ERROR;
     }
 
-    len = (size_t) head.nrows * sizeof(lr_row_t);
     *rows = malloc(len);
 
-    if (*rows == NULL || read(fd, *rows, len) != (ssize_t) len) {
+    if (*rows == NULL
+        || lr_fragment_pread(fd, *rows, len, offset) != (ssize_t) len)
+    {
         goto failed;
     }
 
@@ -230,7 +284,7 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
 
     pos = LR_FLV_FILE_HEADER;
 
-    for (i = 0; i < head.nrows; i++) {
+    for (i = 0; i < n; i++) {
         if ((*rows)[i].offset != pos + LR_FLV_TAG_HEADER) {
             goto failed;
         }
@@ -239,20 +293,14 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
               + LR_FLV_TAG_TRAILER;
     }
 
-    if (pos != size) {
-        goto failed;
+    if (pos == size) {
+        return LR_OK;
     }
-
-    *n = head.nrows;
-    close(fd);
-
-    return LR_OK;
 
 failed:
 
     free(*rows);
     *rows = NULL;
-    close(fd);
 
     return LR_ERROR;
 }
@@ -485,16 +533,18 @@ lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n)
 void
 lr_fragment_remove(const char *dir, uint32_t number)
 {
-    char         path[4096];
-    unsigned     i;
-    static const char *const ext[] = { "idx", "flv" };
+    char  path[4096];
 
-    for (i = 0; i < sizeof(ext) / sizeof(ext[0]); i++) {
-        if (lr_fragment_path(path, sizeof(path), dir, number, ext[i])
-            == LR_OK)
-        {
-            (void) unlink(path);
-        }
+    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") == LR_OK) {
+        (void) unlink(path);
+    }
+
+    if (number % LR_FRAGMENT_TABLES == 0
+        && lr_fragment_path(path, sizeof(path), dir,
+                            lr_fragment_table(number), "idx")
+           == LR_OK)
+    {
+        (void) unlink(path);
     }
 }
 

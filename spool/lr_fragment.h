@@ -2,9 +2,14 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * A fragment in the spool: NNNNNN.flv, a valid FLV file, and NNNNNN.idx,
- * its sample table.  The FLV file is the truth; the table is written when
- * the fragment is closed and can be made again from the file.
+ * A fragment in the spool: NNNNNN.flv, a valid FLV file, and a sample
+ * table.  The FLV file is the truth; the table is written when the fragment
+ * is closed and can be made again from the file.
+ *
+ * The tables of LR_FRAGMENT_TABLES neighbours are in one file, which bears
+ * the number of the first, NNNNNN.idx, one behind the other as they were
+ * written: file systems do not take it kindly to have many small files made
+ * and removed.
  *
  * A tag's timestamp is SI32 and counts from the fragment's base, which the
  * journal holds; so does a row's dts.
@@ -17,6 +22,9 @@
 
 #include "lr_core.h"
 #include "lr_sample.h"
+
+
+#define LR_FRAGMENT_TABLES  64
 
 
 typedef struct {
@@ -85,7 +93,8 @@ int lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
  */
 void lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n);
 
-/* removes both files; missing ones are no error */
+/* removes the file; with the last of its neighbours, which are removed in
+   their order, the tables too.  What is missing is no error */
 void lr_fragment_remove(const char *dir, uint32_t number);
 
 /*

@@ -65,36 +65,31 @@ sub spool_full {
     configure($t)->start();
 
     my $began = time();
-    my $p = $t->start_publish($heavy, speed => 4);
+    my $p = $t->start_publish($heavy, speed => 3);
 
     wait_for(sub { $t->log(qr/\[error\].*loses frames/) }, 20,
         'the spool to be full');
 
-    # some attempts to go on that fail
-
-    sleep 3;
     unlink $filler;
 
-    wait_for(sub { $t->log(qr/"live\/test" goes on, /) }, 15,
-        'the recording to go on');
-
-    my $in_time = abs(time() - $began - 0) < 15;
-
     is($p->wait(), 0, 'the publisher is not dropped');
-    in_time($began, 60 / 4, 'nor slowed');
+    in_time($began, 60 / 3, 'nor slowed');
 
     my @lost = lost_events($t);
     my @cycles = $t->wait_recorded(1, seconds => 60);
 
     is(scalar @cycles, 1, 'one recording');
-    is(scalar $t->log(qr/\[error\].*loses frames/), 1,
-        'the error is told once');
-    like(join("\n", $t->log(qr/loses frames/)), qr/28: No space left/,
-        'and why');
-    is(scalar $t->log(qr/"live\/test" goes on, /), 1,
-        'and that it goes on, once');
 
-    gap($t, $cycles[0], \@lost, 'the spool failed', 1);
+    # it may have gone on before the bucket did, and failed again
+
+    my @errors = $t->log(qr/\[error\].*loses frames/);
+    my @well = $t->log(qr/"live\/test" goes on, /);
+
+    is(scalar @errors, scalar @well, 'each error, and each end of it');
+    is((grep { /28: No space left/ } @errors), scalar @errors, 'and why');
+    cmp_ok(scalar @errors, '<=', 2, 'in at most two turns');
+
+    gap($cycles[0], \@lost, 'the spool failed', scalar @well);
 
     $t->allow(qr/"live\/test" loses frames/);
     finish($t);
@@ -194,44 +189,42 @@ sub too_slow {
     my @cycles = $t->wait_recorded(1, seconds => 60);
 
     is(scalar @cycles, 1, 'one recording');
-    gap($t, $cycles[0], \@lost, 'the disk is too slow');
+    gap($cycles[0], \@lost, 'the disk is too slow', 1);
 
     $t->allow(qr/"live\/test" loses frames: the disk is too slow/);
     finish($t);
 }
 
-# writes fail for a while
+# writes fail for a while, and so does the first attempt to go on
 
 sub failing {
     my $t = slow_disk();
     configure($t)->start();
 
     my $began = time();
-    my $p = $t->start_publish($heavy, seconds => 48, speed => 4);
+    my $p = $t->start_publish($heavy, speed => 3);
 
     $p->wait_media(6000);
     control($t, 0, 5);
 
-    wait_for(sub { $t->log(qr/\[error\].*loses frames/) }, 10,
-        'frames to be lost');
+    wait_for(sub { $t->log(qr/"live\/test" goes on, /) }, 10,
+        'an attempt to go on');
     sleep 1;
     unlink control_file($t);
 
-    wait_for(sub { $t->log(qr/"live\/test" goes on, /) }, 10,
-        'the recording to go on');
-
     is($p->wait(), 0, 'the publisher is not dropped');
-    in_time($began, 48 / 4, 'nor slowed');
+    in_time($began, 60 / 3, 'nor slowed');
 
     my @lost = lost_events($t);
     my @cycles = $t->wait_recorded(1, seconds => 60);
 
     is(scalar @cycles, 1, 'one recording');
-    is(scalar $t->log(qr/loses frames/), 1, 'told once');
+    is(scalar $t->log(qr/"live\/test" goes on, /), 2, 'two attempts');
+    is(scalar $t->log(qr/loses frames/), 1, 'the error is told once');
     like(($t->log(qr/loses frames/))[0], qr/5: Input\/output error/,
         'and why');
 
-    gap($t, $cycles[0], \@lost, 'the spool failed', 1);
+    gap($cycles[0], \@lost, 'the spool failed', 1);
 
     $t->allow(qr/"live\/test" loses frames/);
     finish($t);
@@ -261,7 +254,11 @@ sub no_recording {
     cmp_ok(scalar @got, '>', 200, 'the rest is recorded');
     same_frames(\@got, [ @short_v[-@got .. -1] ], 'from a key frame on');
     is(scalar $t->log(qr/is not recorded for now/), 1, 'told once');
+
     is(scalar @lost, 1, 'a lost event');
+    cmp_ok($lost[0]{frames}, '>', 750 - @got, 'with the frames before it');
+    is(scalar $t->log(qr/"live\/test" goes on, $lost[0]{frames} frames/), 1,
+        'and the log tells how many');
 
     $t->allow(qr/"live\/test" is not recorded for now/);
     finish($t);
@@ -353,7 +350,10 @@ sub corrupt {
     my @torn = $t->wait_recorded(1, name => 'torn');
     my @got = frames([ segments_of(@torn) ], 'v');
 
+    # without the last one, those that refer to it are not as they were
+
     cmp_ok(scalar @got, '>=', 13 * 25 - 12, 'torn: most is there');
+    $#got -= 4;
     same_frames(\@got, [ @short_v[0 .. $#got] ], 'torn: video');
 
     my @gone = $t->wait_recorded(1, name => 'gone');
@@ -429,7 +429,8 @@ sub refused {
         [ 'file/below', qr/mkdir\(\) "[^"]*file\/below" of "%s" failed/ ],
         [ 'roots', qr/roots" of "%s" cannot be written to by the user of /
             . 'the workers, "www-data"' ],
-        [ 'shut/below', qr/shut\/below" of "%s" cannot be/ ],
+        [ 'shut/below', qr/shut\/below" of "%s" cannot be reached by the /
+            . 'user of the workers, "www-data"' ],
     ) {
         my ($path, $re) = @$_;
 
@@ -581,7 +582,7 @@ sub control {
 
 sub in_time {
     my ($began, $seconds, $name) = @_;
-    cmp_ok(abs(time() - $began - $seconds), '<', 1.5, $name);
+    cmp_ok(abs(time() - $began - $seconds), '<', 3, $name);
 }
 
 sub whole {
@@ -619,47 +620,44 @@ sub lost_events {
         map { split /\n/, read_file($_) } @{$logs[0]};
 }
 
-# what was recorded of the heavy stream can be decoded, what is missing is in
-# one place, is told by events, and is a discontinuity
+# what was recorded of the heavy stream can be decoded; what is missing is in n
+# places, and each is told by an event and is a discontinuity
 
 sub gap {
-    my ($t, $list, $lost, $why) = @_;
+    my ($list, $lost, $why, $n) = @_;
     my @segments = @{parse_m3u8($list)->{segments}};
 
     playlist_ok($list);
 
+    # each fragment by itself
+
     my @v = map { frames($_->{file}, 'v') } @segments;
     my @a = packets([ map { $_->{file} } @segments ], 'a');
-
-    my $n = @v;
-    my @sent_v = @heavy_v[0 .. $#heavy_v];
+    my @sent_v = @heavy_v;
     my @sent_a = @heavy_a;
 
     # what was published may have been a part of it
 
-    if ($v[-1] ne $sent_v[-1]) {
-        $#sent_v-- while @sent_v && $sent_v[-1] ne $v[-1];
-        $#sent_a-- while @sent_a && $sent_a[-1] ne $a[-1];
-    }
+    $#sent_v-- while @sent_v && $sent_v[-1] ne $v[-1];
+    $#sent_a-- while @sent_a && $sent_a[-1] ne $a[-1];
 
-    my $missing_v = is_subsequence(\@v, \@sent_v, 'video', runs => 1);
-    my $missing_a = is_subsequence(\@a, \@sent_a, 'audio', runs => 1);
+    # the last frames before it in order of time are not the last in order
+    # of decoding
+
+    my $missing_v = is_subsequence(\@v, \@sent_v, 'video', runs => 3 * $n);
+    my $missing_a = is_subsequence(\@a, \@sent_a, 'audio', runs => $n);
 
     cmp_ok($missing_v->{missing}, '>', 10, 'some is missing');
-    is((grep { $_->{discontinuity} } @segments), 1, 'one discontinuity');
+    is((grep { $_->{discontinuity} } @segments), $n, 'a discontinuity');
 
-    is(scalar @$lost, 1, 'one lost event');
+    is(scalar @$lost, $n, 'a lost event');
 
-    my ($frames, $reasons) = (0, '');
-
-    for (@$lost) {
-        $frames += $_->{frames};
-        $reasons .= $_->{why};
-    }
+    my $frames = 0;
+    $frames += $_->{frames} for @$lost;
 
     is($frames, $missing_v->{missing} + $missing_a->{missing},
         'it counts what is missing');
-    is($reasons, $why, 'and says why');
+    is((grep { $_->{why} eq $why } @$lost), $n, 'and says why');
 }
 
 ###############################################################################

@@ -84,7 +84,7 @@ my %chaos = (
     $opt{oss} ? (away => 10, faults => 15) : (),
 );
 
-my @wrong;
+my (@wrong, %wrong);
 my (@pubs, %pubs, @events, %count);
 
 ###############################################################################
@@ -163,7 +163,8 @@ summary();
 
 if (@wrong) {
     printf "\n%d things are wrong:\n", scalar @wrong;
-    print map { "  $_\n" } @wrong[0 .. min(99, $#wrong)];
+    print map { "  $_" . ($wrong{$_} > 1 ? " ($wrong{$_} times)" : '') . "\n" }
+        @wrong[0 .. min(199, $#wrong)];
 
     $ENV{TEST_NGINX_LEAVE} = 1;
 }
@@ -727,8 +728,10 @@ sub look {
                 for my $m (@{$marks->{$kind} || []}) {
                     my ($stream, $n, $i) = @$m;
 
-                    wrong("$key holds s$stream") if "s$stream" ne
-                        's' . int substr $r->{name}, 1;
+                    if ($stream != substr $r->{name}, 1) {
+                        wrong("$key holds frames of s$stream");
+                        next;
+                    }
 
                     $in{$n} = 1;
                     $found{of}{"$r->{name} $n"}{$id} = 1;
@@ -1011,7 +1014,7 @@ sub summary {
 sub wrong {
     my ($text) = @_;
     chomp $text;
-    push @wrong, $text;
+    push @wrong, $text unless $wrong{$text}++;
 }
 
 # as in the log

@@ -122,7 +122,11 @@ cut_anywhere(void **state)
         free(table);
         assert_int_equal(check_entries(*state), 2);
 
+        /* the tables go with the last of the neighbours */
+
         lr_fragment_remove(*state, 1);
+        assert_int_equal(check_entries(*state), 1);
+        lr_fragment_remove(*state, LR_FRAGMENT_TABLES);
         assert_int_equal(check_entries(*state), 0);
     }
 
