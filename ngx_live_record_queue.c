@@ -66,6 +66,7 @@ static ngx_uint_t ngx_live_record_queue_take(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_give_back(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_queue_write(ngx_live_record_queue_t *q);
+static uint64_t ngx_live_record_queue_samples(lr_buf_t *rows, uint32_t n);
 static ngx_live_record_step_t *ngx_live_record_queue_data(
     ngx_live_record_queue_t *q, ngx_live_record_step_t *step, int *rc);
 static void ngx_live_record_queue_done(ngx_event_t *ev);
@@ -396,7 +397,7 @@ ngx_live_record_queue_write(ngx_live_record_queue_t *q)
                                  (uint32_t) (step->rows.len
                                              / sizeof(lr_row_t)),
                                  step->duration, &lost);
-            q->lost += lost;
+            q->lost += ngx_live_record_queue_samples(&step->rows, lost);
             break;
 
         case NGX_LIVE_RECORD_STEP_LOST:
@@ -427,6 +428,29 @@ ngx_live_record_queue_write(ngx_live_record_queue_t *q)
             q->err = ngx_errno ? ngx_errno : NGX_EINVAL;
         }
     }
+}
+
+
+/* how many of the last rows are frames, and not sequence headers */
+
+static uint64_t
+ngx_live_record_queue_samples(lr_buf_t *rows, uint32_t n)
+{
+    uint64_t   count;
+    lr_row_t  *row;
+
+    count = 0;
+    row = (lr_row_t *) (rows->data + rows->len);
+
+    while (n--) {
+        row--;
+
+        if (!(row->flags & LR_SAMPLE_CONFIG)) {
+            count++;
+        }
+    }
+
+    return count;
 }
 
 

@@ -43,8 +43,9 @@ struct ngx_live_record_queue_s {
 
     /* for the handler: what became of it */
 
-    uint64_t                   lost;       /* samples that were not written */
-    uint64_t                   lost_bytes; /* of those that were not told */
+    uint64_t                   lost;       /* frames not written, or whose
+                                              loss was not journalled */
+    uint64_t                   lost_bytes; /* of the latter */
     ngx_err_t                  err;        /* the first error, or 0 */
 
     unsigned                   running:1;

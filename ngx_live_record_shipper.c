@@ -630,6 +630,15 @@ ngx_live_record_ship_done(ngx_event_t *ev)
         s->probed = ngx_current_msec;
     }
 
+    /* what the bucket has taken may still fail to be journalled */
+
+    if (s->op == NGX_LIVE_RECORD_SHIP_CONFIRM
+        || s->op == NGX_LIVE_RECORD_SHIP_SKIP)
+    {
+        s->tries = 0;
+        s->told = 0;
+    }
+
     ngx_live_record_ship_step(s);
 }
 
@@ -841,9 +850,6 @@ ngx_live_record_ship_put_done(ngx_live_record_request_t *req)
                       "live record: \"%V\" stored \"%s\", %uL bytes",
                       &s->sn.str, req->key, req->bytes);
 
-        s->tries = 0;
-        s->told = 0;
-
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
         return;
     }
@@ -918,7 +924,6 @@ ngx_live_record_ship_day_done(void *data, lr_retry_e result,
     s->day = NULL;
 
     if (result == LR_RETRY_OK && !s->key.failed) {
-        s->tries = 0;
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
         return;
     }
