@@ -57,6 +57,17 @@ if ($opt{help}) {
 
 $| = 1;
 
+# what makes names and ports takes random numbers, too
+
+my $t = LiveRecord->new();
+my $oss;
+
+if ($opt{oss}) {
+    $oss = LiveRecord::OSS->new($t, keys => [ 'ak:sk' ],
+        buckets => [ 'media' ]);
+    $t->bucket($oss->bucket('media'));
+}
+
 my $seed = $ENV{SEED} || time() * 1000 % 1000000;
 srand $seed;
 
@@ -88,15 +99,6 @@ my (@wrong, %wrong);
 my (@pubs, %pubs, @events, %count);
 
 ###############################################################################
-
-my $t = LiveRecord->new();
-my $oss;
-
-if ($opt{oss}) {
-    $oss = LiveRecord::OSS->new($t, keys => [ 'ak:sk' ],
-        buckets => [ 'media' ]);
-    $t->bucket($oss->bucket('media'));
-}
 
 my $bucket = $oss ? 'type oss; bucket media; region cn-hangzhou;'
     . ' endpoint http://127.0.0.1:' . $oss->port() . '; credentials key ak sk;'
@@ -803,13 +805,14 @@ sub check_frames {
         my $r = $found->{recordings}{$id};
 
         for my $kind (qw/ v a /) {
-            my ($n, $next) = (0, 0);
+            my ($n, $next, $again) = (0, 0, 0);
 
             for my $m (@{$r->{marks}{$kind} || []}) {
 
                 if ($m->[0] < $n || ($m->[0] == $n && $m->[1] < $next)) {
-                    wrong("$r->{name}/$id: $kind $m->[0]:$m->[1] follows"
-                        . " $n:" . ($next - 1));
+                    wrong("$r->{name}/$id: after $kind " . ($next - 1)
+                        . " of publish $n comes $m->[1] of $m->[0]")
+                        unless $again++;
                     next;
                 }
 
@@ -822,6 +825,9 @@ sub check_frames {
                 ($n, $next) = ($m->[0], $m->[1] + 1);
                 $got{$r->{name}}{$n}{$kind}++;
             }
+
+            wrong("$r->{name}/$id: $again $kind frames come twice or too"
+                . ' late') if $again;
         }
     }
 
