@@ -196,6 +196,10 @@ ngx_live_record_recorder_start(const lr_settings_t *settings)
     r->task = ngx_calloc(sizeof(ngx_thread_task_t), ngx_cycle->log);
     r->claim = ngx_calloc(sizeof(lr_claim_t), ngx_cycle->log);
 
+    if (r->claim) {
+        r->claim->fsync = ngx_live_record_conf->fsync;
+    }
+
     r->audio.type = LR_FLV_AUDIO;
     r->video.type = LR_FLV_VIDEO;
     r->early_last = &r->early;

@@ -42,6 +42,7 @@ static int lr_recording_adopt(lr_claim_t *claim, const char *dir,
 static int lr_recording_create(lr_claim_t *claim, const char *spool,
     const lr_settings_t *settings, const char *id, int64_t now, char *err,
     size_t size);
+static int lr_recording_sync(const lr_claim_t *claim);
 static int lr_recording_write_file(const char *path, const lr_buf_t *b);
 
 
@@ -432,11 +433,15 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
     DIR            *d;
     char            path[LR_PATH_MAX], dir[LR_PATH_MAX];
     char            best[NAME_MAX + 1];
+    unsigned        sync;
     lr_claim_t     *other;
     struct dirent  *de;
 
+    sync = claim->fsync;
+
     memset(claim, 0, sizeof(lr_claim_t));
     claim->fd = -1;
+    claim->fsync = sync;
 
     n = snprintf(path, sizeof(path), "%s/%s/%s", spool, settings->app,
                  settings->stream);
@@ -485,6 +490,7 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
 
         lr_recording_release(claim);
         *claim = *other;
+        claim->fsync = sync;
         strcpy(best, de->d_name);
     }
 
@@ -680,6 +686,14 @@ lr_recording_create(lr_claim_t *claim, const char *spool,
         if (rename(temp, claim->dir) == 0) {
             lr_buf_free(&text);
 
+            if (claim->fsync && lr_recording_sync(claim) != LR_OK) {
+                snprintf(err, size, "\"%s\" could not be brought to the "
+                         "disk (%d: %s)", claim->dir, errno,
+                         strerror(errno));
+                lr_recording_release(claim);
+                return LR_ERROR;
+            }
+
             if (lr_recording_read(&claim->rec, claim->dir, NULL, err, size)
                 == LR_OK)
             {
@@ -714,6 +728,46 @@ failed:
     lr_buf_free(&text);
 
     return LR_ERROR;
+}
+
+
+/* the new files, and the directories on the way to them */
+
+static int
+lr_recording_sync(const lr_claim_t *claim)
+{
+    int       fd, rc;
+    char      path[LR_PATH_MAX + 32], *p;
+    unsigned  i;
+
+    if (fdatasync(claim->fd) == -1) {
+        return LR_ERROR;
+    }
+
+    snprintf(path, sizeof(path), "%s/template.json", claim->dir);
+
+    for (i = 0; i < 5; i++) {
+
+        if (i) {
+            p = strrchr(path, '/');
+            *p = '\0';
+        }
+
+        fd = open(path, O_RDONLY|O_CLOEXEC);
+
+        if (fd == -1) {
+            return LR_ERROR;
+        }
+
+        rc = fsync(fd);
+        close(fd);
+
+        if (rc == -1) {
+            return LR_ERROR;
+        }
+    }
+
+    return LR_OK;
 }
 
 

@@ -93,6 +93,8 @@ typedef struct {
     lr_recording_t      rec;
     lr_settings_t       settings;     /* the recording's own */
     unsigned            resumed:1;
+    unsigned            fsync:1;      /* set by the caller beforehand: a new
+                                         recording is synced to the disk */
 } lr_claim_t;
 
 

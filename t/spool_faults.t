@@ -226,7 +226,13 @@ sub failing {
 
     gap($cycles[0], \@lost, 'the spool failed', 1);
 
-    $t->allow(qr/"live\/test" loses frames/);
+    # what is in the bucket could not be journalled
+
+    my $journal = qr/in the spool: writing to it failed \(5: /;
+
+    is(scalar $t->log($journal), 1, 'the error of the shipper is told once');
+
+    $t->allow(qr/"live\/test" loses frames/, $journal);
     finish($t);
 }
 

@@ -62,6 +62,8 @@ $| = 1;
 my $t = LiveRecord->new();
 my $oss;
 
+$t->port();
+
 if ($opt{oss}) {
     $oss = LiveRecord::OSS->new($t, keys => [ 'ak:sk' ],
         buckets => [ 'media' ]);

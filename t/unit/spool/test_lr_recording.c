@@ -93,7 +93,7 @@ claims(void **state)
     let_go(&b);
 
     {
-        lr_claim_t  c;
+        lr_claim_t  c = { .fsync = 1 };
 
         assert_int_equal(lr_recording_claim(&c, *state, &st, "c", NOW, 0,
                                             err, sizeof(err)), LR_OK);
@@ -134,7 +134,7 @@ graces(void **state)
 {
     int            i;
     int64_t        t;
-    lr_claim_t     c;
+    lr_claim_t     c = { .fsync = 1 };
     lr_settings_t  st;
 
     t = NOW;
@@ -182,7 +182,7 @@ crashes(void **state)
     char            dir[CHECK_PATH], name[CHECK_PATH];
     int64_t         until;
     lr_buf_t        flv;
-    lr_claim_t      c;
+    lr_claim_t      c = { .fsync = 1 };
     lr_fragment_t   f;
     lr_recording_t  rec;
 
@@ -310,7 +310,7 @@ unfit(void **state)
     char            dir[CHECK_PATH];
     size_t          i;
     int64_t         until;
-    lr_claim_t      c;
+    lr_claim_t      c = { .fsync = 1 };
     lr_fragment_t   f;
     lr_recording_t  rec;
 
@@ -381,7 +381,7 @@ full_disk(void **state)
     rlim_t         n;
     long long      size;
     lr_buf_t       flv;
-    lr_claim_t     c;
+    lr_claim_t     c = { .fsync = 1 };
     lr_fragment_t  f;
 
     memset(&flv, 0, sizeof(flv));
@@ -481,7 +481,7 @@ replays(void **state)
     size_t                 i;
     count_t                n;
     lr_buf_t               log;
-    lr_claim_t             c;
+    lr_claim_t             c = { .fsync = 1 };
     lr_fragment_t          f;
     lr_recording_t         rec;
     lr_recording_reader_t  reader;
