@@ -106,8 +106,23 @@ bad('credentials', 'credentials',
     local $ENV{OSS_ACCESS_KEY_SECRET};
     delete $ENV{OSS_ACCESS_KEY_SECRET};
 
-    bad('nothing in the environment', 'OSS_ACCESS_KEY_SECRET',
-        "$spool live_record_bucket b { $oss credentials env; }");
+    # a command that only checks is not nginx itself: it warns, nginx refuses
+
+    my ($ok, $out) = $t->test_conf(
+        conf("$spool live_record_bucket b { $oss credentials env; }"));
+
+    ok($ok, 'nothing in the environment of nginx -t');
+    like($out, qr/\[warn\].*credentials env.*none in the environment/,
+        '... and says so');
+
+    $t->write_conf(
+        conf("$spool live_record_bucket b { $oss credentials env; }"));
+
+    my $said = join ' ', $t->command, '2>&1';
+    $said = `$said`;
+
+    isnt($?, 0, 'nginx does not start without its credentials');
+    like($said, qr/\[emerg\].*OSS_ACCESS_KEY_SECRET/, '... and says why');
 }
 
 bad('credentials without a secret', 'credentials',

@@ -159,6 +159,11 @@ sub expand {
 sub write_conf {
     my ($self, $text, $name) = @_;
 
+    # nginx-rtmp's own default is a file of the machine
+
+    $text =~ s/^(\s*rtmp\s*\{)/$1\n    access_log off;\n/m
+        unless $text =~ /access_log/;
+
     write_file("$self->{dir}/" . ($name || 'nginx.conf'),
         $self->expand($text));
 
