@@ -32,7 +32,7 @@ static ngx_live_record_curl_pt   ngx_live_record_curl_done;
 
 
 ngx_int_t
-ngx_live_record_curl_init(ngx_cycle_t *cycle)
+ngx_live_record_curl_init(ngx_cycle_t *cycle, ngx_uint_t n)
 {
     if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
@@ -52,6 +52,10 @@ ngx_live_record_curl_init(ngx_cycle_t *cycle)
                       ngx_live_record_curl_socket);
     curl_multi_setopt(ngx_live_record_multi, CURLMOPT_TIMERFUNCTION,
                       ngx_live_record_curl_timeout);
+
+    /* else libcurl keeps four for each transfer there is at the moment */
+
+    curl_multi_setopt(ngx_live_record_multi, CURLMOPT_MAXCONNECTS, (long) n);
 
     ngx_live_record_curl_dummy.fd = (ngx_socket_t) -1;
 

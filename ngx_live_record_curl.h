@@ -20,7 +20,7 @@
 typedef void (*ngx_live_record_curl_pt)(void *data, CURLcode rc);
 
 
-ngx_int_t ngx_live_record_curl_init(ngx_cycle_t *cycle);
+ngx_int_t ngx_live_record_curl_init(ngx_cycle_t *cycle, ngx_uint_t n);
 void ngx_live_record_curl_exit(void);
 
 /* begins the transfer of an easy handle, whose CURLOPT_PRIVATE is data */

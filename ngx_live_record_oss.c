@@ -160,10 +160,10 @@ ngx_live_record_oss_init(ngx_cycle_t *cycle)
             return NGX_ERROR;
         }
 
-        n++;
+        n += b[i]->connections;
     }
 
-    return n ? ngx_live_record_curl_init(cycle) : NGX_OK;
+    return n ? ngx_live_record_curl_init(cycle, n) : NGX_OK;
 }
 
 

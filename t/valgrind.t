@@ -89,9 +89,19 @@ $p->wait_media(2000);
 ok($t->stop('QUIT'), 'nginx stops');
 is($p->wait(), 0, 'after its publisher');
 
+# the same without a delay
+
+$t->start();
+
+$p = $t->start_publish($file, seconds => 6, speed => 2, name => 'cut');
+$p->wait_media(2000);
+
+ok($t->stop('TERM'), 'nginx stops at once');
+is($p->wait(), 4, 'before its publisher');
+
 my @logs = glob $t->dir() . '/valgrind.*.log';
 
-cmp_ok(scalar @logs, '>=', 2, 'the master and the worker were looked at');
+cmp_ok(scalar @logs, '>=', 4, 'masters and workers were looked at');
 
 $t->done();
 
