@@ -20,7 +20,9 @@
 typedef void (*ngx_live_record_curl_pt)(void *data, CURLcode rc);
 
 
+/* n connections are kept when nothing goes over them */
 ngx_int_t ngx_live_record_curl_init(ngx_cycle_t *cycle, ngx_uint_t n);
+
 void ngx_live_record_curl_exit(void);
 
 /* begins the transfer of an easy handle, whose CURLOPT_PRIVATE is data */

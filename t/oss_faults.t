@@ -236,7 +236,11 @@ subtest 'clock: told once' => sub {
 
         is(scalar $t->log(qr/the clock of bucket "$name" differs/), 1,
             "$name: told");
-        is(scalar @r, scalar(() = streams($name)), "$name: was in vain");
+
+        # those that were under way at the same time, and none later
+        my $n = () = streams($name);
+        cmp_ok(scalar @r, '>=', 1, "$name: in vain: " . @r);
+        cmp_ok(scalar @r, '<=', $n, "$name: no more than streams");
     }
 };
 

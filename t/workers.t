@@ -65,6 +65,10 @@ rtmp {
             bucket local; grace 1s;
             index_path "app_any/{AppName}/{StreamName}/{Date}.m3u8";
         }
+        live_record three * {
+            bucket local; grace 1s;
+            index_path "app_any/{AppName}/{StreamName}/{Date}.m3u8";
+        }
         live_record one chosen {
             bucket local; grace 1s;
             index_path "app_stream/{AppName}/{StreamName}/{Date}.m3u8";
@@ -76,6 +80,7 @@ rtmp {
 
         application one { live on; }
         application two { live on; }
+        application three { live on; }
 
         application inner {
             live on;
@@ -132,9 +137,9 @@ my @frames = map { [ @video[100 * $_ .. 100 * $_ + 99] ] } 0 .. 6;
 
 $t->start();
 
-my @workers = $t->workers();
+wait_for(sub { $t->workers() == 4 }, 10, 'four workers');
 
-is(scalar @workers, 4, 'four workers');
+my @workers = $t->workers();
 
 # two live publishers of one name on two workers: each has a recording of its
 # own, and neither misses a frame
@@ -183,6 +188,7 @@ my @templates = (
     [ qw/ one   other   app_any      / ],
     [ qw/ two   chosen  any_stream   / ],
     [ qw/ two   other   any_any      / ],
+    [ qw/ three chosen  app_any      / ],
     [ qw/ inner other   inner_any    / ],
     [ qw/ inner mine    inner_stream / ],
     [ qw/ inner chosen  app_stream   / ],
