@@ -14,7 +14,7 @@
 #include "ngx_live_record.h"
 
 
-#define NGX_LIVE_RECORD_BUFFER    (32 * 1024 * 1024)
+#define NGX_LIVE_RECORD_BUFFER    (64 * 1024 * 1024)
 
 
 static char *ngx_live_record_spool(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -8,7 +8,10 @@
 #include "lr_body.h"
 
 
-/* a piece is at least so long, unless it is the last */
+/*
+ * The length of all pieces but the last.  A file that is written in such
+ * steps gets its memory in large parts.
+ */
 
 #define LR_BODY_PIECE  262144
 
@@ -25,6 +28,7 @@ lr_body_open(lr_body_t *b, unsigned size)
     lr_sample_t  s;
 
     b->done = 0;
+    b->given = 0;
     b->ended = 0;
     b->size = b->text.len;
 
@@ -156,24 +160,31 @@ int
 lr_body_next(lr_body_t *b, u_char **p, size_t *n)
 {
     int          rc;
+    lr_buf_t    *out;
     lr_sample_t  s;
 
-    if (b->ended) {
-        return LR_DECLINED;
-    }
-
     if (b->text.data) {
+        rc = b->ended || b->text.len == 0 ? LR_DECLINED : LR_OK;
+
         b->ended = 1;
         b->done = b->text.len;
         *p = b->text.data;
         *n = b->text.len;
 
-        return *n ? LR_OK : LR_DECLINED;
+        return rc;
     }
 
-    b->engine->ts->out.len = 0;
+    /* what was rendered beyond the last piece begins the next one */
 
-    while (b->engine->ts->out.len < LR_BODY_PIECE) {
+    out = &b->engine->ts->out;
+
+    if (b->given) {
+        out->len -= b->given;
+        memmove(out->data, out->data + b->given, out->len);
+        b->given = 0;
+    }
+
+    while (out->len < LR_BODY_PIECE && !b->ended) {
 
         rc = lr_fragment_next(&b->reader, &s);
 
@@ -194,17 +205,19 @@ lr_body_next(lr_body_t *b, u_char **p, size_t *n)
             errno = ENOMEM;
             return LR_ERROR;
         }
-
-        if (b->ended) {
-            break;
-        }
     }
 
-    *p = b->engine->ts->out.data;
-    *n = b->engine->ts->out.len;
-    b->done += *n;
+    if (out->len == 0) {
+        return LR_DECLINED;
+    }
 
-    return *n ? LR_OK : LR_DECLINED;
+    b->given = out->len < LR_BODY_PIECE ? out->len : LR_BODY_PIECE;
+    b->done += b->given;
+
+    *p = out->data;
+    *n = b->given;
+
+    return LR_OK;
 }
 
 

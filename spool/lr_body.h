@@ -53,6 +53,7 @@ typedef struct {
 
     uint64_t              size;       /* in all, if it was asked for */
     uint64_t              done;       /* given out so far */
+    size_t                given;      /* by the last call */
     lr_tracks_t           tracks;     /* known at the end */
 
     lr_engine_t          *engine;     /* lent by the caller */

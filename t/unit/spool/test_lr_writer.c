@@ -117,7 +117,6 @@ has_table(const char *dir, const lr_fragment_t *f)
 }
 
 
-
 /* a closed fragment's file holds exactly its rows, all of them whole */
 
 static int
