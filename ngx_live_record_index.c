@@ -77,7 +77,7 @@ static void ngx_live_record_day_finish(ngx_live_record_day_t *day,
 
 
 ngx_live_record_day_t *
-ngx_live_record_day_start(ngx_live_record_bucket_t *bucket,
+ngx_live_record_day_create(ngx_live_record_bucket_t *bucket,
     const lr_ship_t *ship, ngx_live_record_day_pt handler, void *data)
 {
     ngx_live_record_day_t  *day;
@@ -102,12 +102,16 @@ ngx_live_record_day_start(ngx_live_record_bucket_t *bucket,
     day->request->handler = ngx_live_record_day_answer;
     day->request->data = day;
 
-    if (ngx_live_record_day_list(day, NGX_LIVE_RECORD_DAY_LIST) != NGX_OK) {
-        ngx_live_record_day_free(day);
-        return NULL;
-    }
-
     return day;
+}
+
+
+void
+ngx_live_record_day_start(ngx_live_record_day_t *day)
+{
+    if (ngx_live_record_day_list(day, NGX_LIVE_RECORD_DAY_LIST) != NGX_OK) {
+        ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
+    }
 }
 
 

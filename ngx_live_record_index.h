@@ -21,14 +21,16 @@ typedef void (*ngx_live_record_day_pt)(void *data, lr_retry_e result,
     ngx_uint_t after);
 
 
-/*
- * Writes the index of the day on which a recording started.  The shipping
- * state has to stay as it is until the handler is called, which is to free
- * the day.  NULL: no memory.
- */
-ngx_live_record_day_t *ngx_live_record_day_start(
+/* the index of the day on which a recording started; NULL: no memory */
+ngx_live_record_day_t *ngx_live_record_day_create(
     ngx_live_record_bucket_t *bucket, const lr_ship_t *ship,
     ngx_live_record_day_pt handler, void *data);
+
+/*
+ * Begins to write it.  The shipping state has to stay as it is until the
+ * handler is called, perhaps before this returns, which is to free the day.
+ */
+void ngx_live_record_day_start(ngx_live_record_day_t *day);
 
 /* the key that was written */
 const char *ngx_live_record_day_key(ngx_live_record_day_t *day);

@@ -282,8 +282,10 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
-    ngx_live_record_shipper_exit(cycle);
+    /* what can be lost comes first */
+
     ngx_live_record_recorder_exit(cycle);
+    ngx_live_record_shipper_exit(cycle);
 }
 
 
@@ -317,6 +319,10 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
         return;
     }
 
+    /* the same connection may publish again, under this or another name */
+
+    ngx_live_record_finish(s, "published again");
+
     /* a duplicate publisher was refused by live, and has no stream */
 
     lctx = ngx_rtmp_get_module_ctx(s, ngx_rtmp_live_module);
@@ -346,10 +352,6 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
                       &s->app, &stream, LR_NAME_LEN);
         return;
     }
-
-    /* the same connection may publish again, under this or another name */
-
-    ngx_live_record_finish(s, "published again");
 
     ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
 

@@ -682,6 +682,10 @@ ngx_live_record_oss_setup(ngx_live_record_oss_t *t, const char *method)
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+
+    /* else a transfer's end waits for a resolver that does not answer */
+
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long) b->connect_timeout);
 

@@ -19,6 +19,7 @@ static ngx_int_t ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     const char *directive, ngx_uint_t mode);
 static ngx_int_t ngx_live_record_try_dir(ngx_cycle_t *cycle,
     ngx_core_conf_t *ccf, const char *path);
+static ngx_uint_t ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir);
 static ngx_uint_t ngx_live_record_empty_dir(const char *path);
 
 
@@ -45,15 +46,55 @@ ngx_live_record_init_paths(ngx_cycle_t *cycle,
 
     for (i = 0; i < lmcf->buckets.nelts; i++) {
 
-        if (b[i]->type == NGX_LIVE_RECORD_DIR
-            && ngx_live_record_make_dir(cycle, &b[i]->root, "root", 0755)
-               != NGX_OK)
+        if (b[i]->type != NGX_LIVE_RECORD_DIR) {
+            continue;
+        }
+
+        if (ngx_live_record_make_dir(cycle, &b[i]->root, "root", 0755)
+            != NGX_OK)
         {
+            return NGX_ERROR;
+        }
+
+        if (ngx_live_record_within(&b[i]->root, &lmcf->spool)
+            || ngx_live_record_within(&lmcf->spool, &b[i]->root))
+        {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                          "\"root\" \"%V\" of \"live_record_bucket\" \"%V\" "
+                          "and \"live_record_spool\" \"%V\" must not be one "
+                          "in the other", &b[i]->root, &b[i]->name,
+                          &lmcf->spool);
             return NGX_ERROR;
         }
     }
 
     return NGX_OK;
+}
+
+
+/* whether one existing directory is another one, or below it */
+
+static ngx_uint_t
+ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir)
+{
+    char        *a, *b;
+    size_t       len;
+    ngx_uint_t   rc;
+
+    a = realpath((char *) path->data, NULL);
+    b = realpath((char *) dir->data, NULL);
+
+    rc = 0;
+
+    if (a && b) {
+        len = ngx_strlen(b);
+        rc = ngx_strncmp(a, b, len) == 0 && (a[len] == '/' || a[len] == '\0');
+    }
+
+    free(a);
+    free(b);
+
+    return rc;
 }
 
 

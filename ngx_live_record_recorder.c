@@ -31,6 +31,9 @@
 /* rows' offsets are 32 bits wide, and a store takes no larger object */
 #define NGX_LIVE_RECORD_FILE_MAX     (1024 * 1024 * 1024)
 
+/* no sequence header is larger */
+#define NGX_LIVE_RECORD_CONFIG_MAX   65536
+
 /* a message kept while the recording is being claimed */
 
 typedef struct ngx_live_record_early_s  ngx_live_record_early_t;
@@ -47,8 +50,7 @@ struct ngx_live_record_early_s {
 
 typedef enum {
     NGX_LIVE_RECORD_CLAIMING = 0,
-    NGX_LIVE_RECORD_RUNNING,
-    NGX_LIVE_RECORD_FAILED
+    NGX_LIVE_RECORD_RUNNING
 } ngx_live_record_state_e;
 
 
@@ -92,6 +94,7 @@ struct ngx_live_record_recorder_s {
     size_t                       kept;        /* bytes of early messages */
 
     ngx_msec_t                   last;        /* frame, ngx_current_msec */
+    ngx_msec_t                   last_video;
     ngx_msec_t                   retry;       /* not before */
     uint64_t                     lost_frames;
     uint64_t                     lost_bytes;
@@ -99,6 +102,7 @@ struct ngx_live_record_recorder_s {
 
     unsigned                     open:1;
     unsigned                     claiming:1;  /* a thread is at it */
+    unsigned                     has_video:1;
     unsigned                     stopped:1;
     unsigned                     suspended:1; /* takes no frames */
     unsigned                     disk_error:1;
@@ -106,7 +110,8 @@ struct ngx_live_record_recorder_s {
 };
 
 
-static ngx_int_t ngx_live_record_claim(ngx_live_record_recorder_t *r);
+static void ngx_live_record_claim(ngx_live_record_recorder_t *r);
+static void ngx_live_record_make_id(ngx_live_record_recorder_t *r);
 static void ngx_live_record_claim_again(ngx_event_t *ev);
 static void ngx_live_record_claim_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_claim_done(ngx_event_t *ev);
@@ -142,6 +147,7 @@ static void ngx_live_record_tag(ngx_live_record_recorder_t *r,
     ngx_chain_t *in, size_t size);
 static void ngx_live_record_no_memory(ngx_live_record_recorder_t *r);
 static void ngx_live_record_written(ngx_live_record_queue_t *q);
+static void ngx_live_record_lost_end(ngx_live_record_recorder_t *r);
 static void ngx_live_record_disk_failed(ngx_live_record_recorder_t *r,
     ngx_err_t err);
 static void ngx_live_record_tick(ngx_event_t *ev);
@@ -212,23 +218,22 @@ ngx_live_record_recorder_start(const lr_settings_t *settings)
 
     ngx_queue_insert_tail(&ngx_live_record_recorders, &r->queue);
 
-    if (rc != NGX_OK || r->task == NULL || r->claim == NULL
-        || ngx_live_record_claim(r) != NGX_OK)
-    {
+    if (rc != NGX_OK || r->task == NULL || r->claim == NULL) {
         ngx_live_record_free(r);
         return NULL;
     }
 
+    ngx_live_record_make_id(r);
+    ngx_live_record_claim(r);
     ngx_live_record_arm();
 
     return r;
 }
 
 
-static ngx_int_t
+static void
 ngx_live_record_claim(ngx_live_record_recorder_t *r)
 {
-    struct tm           tm;
     ngx_thread_task_t  *task;
 
     /*
@@ -238,17 +243,8 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
 
     if (ngx_live_record_predecessor(r)) {
         ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
-        return NGX_OK;
+        return;
     }
-
-    ngx_libc_gmtime(ngx_time(), &tm);
-
-    (void) snprintf(r->id, sizeof(r->id),
-                    "%04d%02d%02d-%02d%02d%02d-%04x%04x%02x",
-                    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                    tm.tm_min, tm.tm_sec, (unsigned) ngx_pid & 0xffff,
-                    (unsigned) ngx_random() & 0xffff,
-                    (unsigned) ngx_live_record_serial++ & 0xff);
 
     task = r->task;
     task->ctx = r;
@@ -261,11 +257,29 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
     if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
         != NGX_OK)
     {
-        r->claiming = 0;
-        return NGX_ERROR;
-    }
+        /* its queue is full; frames are kept until it is not */
 
-    return NGX_OK;
+        r->claiming = 0;
+        ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
+    }
+}
+
+
+/* a name for the recording, if it is to be a new one: they sort by time */
+
+static void
+ngx_live_record_make_id(ngx_live_record_recorder_t *r)
+{
+    struct tm  tm;
+
+    ngx_libc_gmtime(ngx_time(), &tm);
+
+    (void) snprintf(r->id, sizeof(r->id),
+                    "%04d%02d%02d-%02d%02d%02d-%04x%04x%02x",
+                    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                    tm.tm_min, tm.tm_sec, (unsigned) ngx_pid & 0xffff,
+                    (unsigned) ngx_random() & 0xffff,
+                    (unsigned) ngx_live_record_serial++ & 0xff);
 }
 
 
@@ -297,18 +311,7 @@ ngx_live_record_predecessor(ngx_live_record_recorder_t *r)
 static void
 ngx_live_record_claim_again(ngx_event_t *ev)
 {
-    ngx_live_record_recorder_t  *r;
-
-    r = ev->data;
-
-    if (ngx_live_record_claim(r) != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, ev->log, 0,
-                      "live record: \"%s/%s\" is not recorded: "
-                      "the thread pool takes no more", r->settings.app,
-                      r->settings.stream);
-        r->state = NGX_LIVE_RECORD_FAILED;
-        ngx_live_record_drop_early(r);
-    }
+    ngx_live_record_claim(ev->data);
 }
 
 
@@ -396,11 +399,13 @@ ngx_live_record_started(ngx_live_record_recorder_t *r)
     r->disk_error = 0;
     r->suspended = 0;
 
-    if (r->lost_frames) {
-        ngx_live_record_goes_on(r);
-    }
-
     ngx_live_record_replay(r);
+
+    /* what comes now does not follow on what was lost */
+
+    if (r->lost_frames) {
+        ngx_live_record_suspend(r);
+    }
 
     if (r->stopped) {
         r->stopped = 0;
@@ -442,17 +447,27 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
     ngx_live_record_early_t  *e;
     u_char                    peek[LR_FLV_PEEK];
 
+    ngx_memzero(peek, sizeof(peek));
     ngx_live_record_peek(in, peek, sizeof(peek));
     lr_flv_parse(type, peek, size, &body);
 
     /* sequence headers are needed whatever else has to go */
 
-    if (body.kind != LR_FLV_CONFIG
-        && (r->suspended
-            || r->kept + size > ngx_live_record_conf->buffer))
+    if (body.kind == LR_FLV_CONFIG) {
+        if (size > NGX_LIVE_RECORD_CONFIG_MAX
+            || r->kept > ngx_live_record_conf->buffer * 2)
+        {
+            return;
+        }
+
+    } else if (r->suspended
+               || r->kept + size > ngx_live_record_conf->buffer)
     {
+        /* from the first one that has to go, up to a key frame */
+
         ngx_live_record_lose(r, size, r->suspended ? "the spool failed"
                                                    : "the disk is too slow");
+        r->suspended = 1;
         return;
     }
 
@@ -522,7 +537,7 @@ ngx_live_record_drop_early(ngx_live_record_recorder_t *r)
         lr_flv_parse(e->type, e->data, e->size, &body);
 
         if (body.kind == LR_FLV_CONFIG
-            && r->state != NGX_LIVE_RECORD_FAILED && !r->stopped)
+            && !r->stopped)
         {
             p = &e->next;
             continue;
@@ -566,11 +581,18 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
     track = video ? &r->video : &r->audio;
     r->last = ngx_current_msec;
 
+    if (video) {
+        r->last_video = ngx_current_msec;
+        r->has_video = 1;
+    }
+
     ngx_live_record_check_codec(r, track, &body);
 
     if (body.kind == LR_FLV_CONFIG) {
 
-        if (!ngx_live_record_config(r, track, in, size)) {
+        if (size > NGX_LIVE_RECORD_CONFIG_MAX
+            || !ngx_live_record_config(r, track, in, size))
+        {
             return;
         }
 
@@ -616,6 +638,11 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
         }
 
         ngx_live_record_open(r, &f);
+
+        if (!r->open) {
+            ngx_live_record_lose(r, size, "no memory");
+            return;
+        }
     }
 
     row.dts = (int32_t) (f.dts - r->fragment.base);
@@ -745,7 +772,13 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
         ngx_live_record_suspend(r);
     }
 
-    if (why || (video ? !body->key : r->video.config.len != 0)) {
+    /* audio waits for a key frame as well, while there is video */
+
+    if (why
+        || (video ? !body->key
+                  : r->has_video && ngx_current_msec - r->last_video
+                                    < LR_TIMELINE_NO_VIDEO))
+    {
         ngx_live_record_lose(r, size, why);
         return 0;
     }
@@ -909,7 +942,11 @@ ngx_live_record_tag(ngx_live_record_recorder_t *r, ngx_uint_t type,
     lr_buf_append(&r->rows, row, sizeof(lr_row_t));
 
     lr_flv_tag_header(b, type, size, row->dts);
-    ngx_memcpy(b + LR_FLV_TAG_HEADER, head, len);
+
+    if (len) {
+        ngx_memcpy(b + LR_FLV_TAG_HEADER, head, len);
+    }
+
     rc = ngx_live_record_queue_append(&r->out, b, LR_FLV_TAG_HEADER + len);
 
     skip = len;
@@ -987,6 +1024,11 @@ ngx_live_record_written(ngx_live_record_queue_t *q)
     }
 
     if (r->stopped && q->ended && q->steps == NULL) {
+
+        if (q->lost) {
+            ngx_live_record_lost_end(r);
+        }
+
         ngx_live_record_free(r);
         return;
     }
@@ -994,6 +1036,16 @@ ngx_live_record_written(ngx_live_record_queue_t *q)
     if (q->queued >= NGX_LIVE_RECORD_BATCH || r->stopped) {
         ngx_live_record_queue_flush(q);
     }
+}
+
+
+static void
+ngx_live_record_lost_end(ngx_live_record_recorder_t *r)
+{
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: \"%s/%s\" has lost %uL frames at its end: %s",
+                  r->settings.app, r->settings.stream, r->lost_frames,
+                  r->lost_why);
 }
 
 
@@ -1031,9 +1083,7 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
 
         /* what came before a claim is written once it is made */
 
-        if (!r->claiming && (r->suspended || r->early == NULL
-                         || r->state == NGX_LIVE_RECORD_FAILED))
-        {
+        if (!r->claiming && (r->disk_error || r->early == NULL)) {
             ngx_live_record_free(r);
         }
 
@@ -1045,11 +1095,7 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
     }
 
     if (r->lost_frames) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%s/%s\" has lost %uL frames at its "
-                      "end: %s", r->settings.app, r->settings.stream,
-                      r->lost_frames, r->lost_why);
-
+        ngx_live_record_lost_end(r);
         ngx_live_record_queue_lost(&r->out, r->lost_frames, r->lost_bytes,
                                    r->lost_why);
     }

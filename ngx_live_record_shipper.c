@@ -226,8 +226,14 @@ ngx_live_record_scan(ngx_event_t *ev)
             }
         }
 
-        ngx_add_timer(ev, NGX_LIVE_RECORD_SCAN / 10);
-        return;
+        if (!ngx_queue_empty(&ngx_live_record_ships)
+            || ngx_live_record_conf->max_size == 0)
+        {
+            ngx_add_timer(ev, NGX_LIVE_RECORD_SCAN / 10);
+            return;
+        }
+
+        /* recorders that are left have to know how full the spool is */
     }
 
     ngx_add_timer(ev, NGX_LIVE_RECORD_SCAN);
@@ -312,6 +318,10 @@ ngx_live_record_scan_done(ngx_event_t *ev)
 
         scan->full = scan->usage >= (scan->full ? max - max / 16 : max);
         ngx_live_record_recorder_full(scan->full);
+    }
+
+    if (ngx_exiting) {
+        return;
     }
 
     if (scan->rc != LR_OK) {
@@ -481,7 +491,10 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
     ngx_live_record_request_t  *req;
 
     req = s->request;
-    s->err[0] = '\0';
+
+    if (s->op != NGX_LIVE_RECORD_SHIP_QUARANTINE) {
+        s->err[0] = '\0';
+    }
 
     switch (s->op) {
 
@@ -607,6 +620,13 @@ ngx_live_record_ship_done(ngx_event_t *ev)
             ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                           "live record: \"%V\" ends, all of it is stored",
                           &s->sn.str);
+
+        } else {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: \"%V\" in the spool cannot be "
+                          "understood and is set aside in \"%V/"
+                          LR_QUARANTINE_DIR "\": %s", &s->sn.str,
+                          &ngx_live_record_conf->spool, s->err);
         }
 
         ngx_live_record_ship_destroy(s);
@@ -646,6 +666,22 @@ ngx_live_record_ship_done(ngx_event_t *ev)
 static void
 ngx_live_record_ship_failed(ngx_live_record_ship_t *s)
 {
+    if (s->op == NGX_LIVE_RECORD_SHIP_QUARANTINE) {
+
+        /* it has a recorder, which goes on writing */
+
+        if (!s->told) {
+            s->told = 1;
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: \"%V\" in the spool cannot be "
+                          "understood, and cannot be set aside yet: %s",
+                          &s->sn.str, s->err);
+        }
+
+        ngx_live_record_ship_again(s, LR_RETRY_ADMIN, 0);
+        return;
+    }
+
     if (s->rc == LR_AGAIN) {
 
         /* another has it; a scan will show when that changes */
@@ -658,12 +694,6 @@ ngx_live_record_ship_failed(ngx_live_record_ship_t *s)
     }
 
     if (s->rc == LR_DECLINED) {
-
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%V\" in the spool cannot be "
-                      "understood and is set aside in \"%V/"
-                      LR_QUARANTINE_DIR "\": %s", &s->sn.str,
-                      &ngx_live_record_conf->spool, s->err);
 
         if (s->open) {
             lr_ship_close(&s->ship);
@@ -739,8 +769,9 @@ ngx_live_record_ship_step(ngx_live_record_ship_t *s)
 
     if (s->step == LR_SHIP_DAY) {
 
-        s->day = ngx_live_record_day_start(b, &s->ship,
-                                           ngx_live_record_ship_day_done, s);
+        s->day = ngx_live_record_day_create(b, &s->ship,
+                                            ngx_live_record_ship_day_done,
+                                            s);
 
         if (s->day == NULL) {
             ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
@@ -748,6 +779,7 @@ ngx_live_record_ship_step(ngx_live_record_ship_t *s)
         }
 
         s->busy = 1;
+        ngx_live_record_day_start(s->day);
         return;
     }
 

@@ -458,7 +458,11 @@ lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
 
     rc = lr_fragment_scan(fd, rows, n, bytes);
 
-    if (rc == LR_OK && *n && ftruncate(fd, (off_t) *bytes) == -1) {
+    /* its time of change, from which a grace may count, is kept if it can */
+
+    if (rc == LR_OK && *n && lseek(fd, 0, SEEK_END) != (off_t) *bytes
+        && ftruncate(fd, (off_t) *bytes) == -1)
+    {
         rc = LR_ERROR;
     }
 

@@ -82,7 +82,8 @@ typedef struct {
     unsigned             dirty:1;     /* the part changed otherwise */
     unsigned             closed:1;    /* the last manifest is in the bucket */
     unsigned             any:1;       /* some fragment was confirmed */
-    unsigned             day:1;       /* the index of the day is written */
+    unsigned             day:1;       /* the index of the day names all of the
+                                         cycles that have one */
 } lr_ship_t;
 
 

@@ -72,7 +72,7 @@ sub stop {
         5, 'nginx to stop listening');
 
     is($p->wait(), 0, 'QUIT: the publisher ends by itself');
-    wait_for(sub { !-e "/proc/$master" }, 10, 'nginx to stop');
+    wait_for(sub { !LiveRecord::alive($master) }, 10, 'nginx to stop');
 
     $t->start();
 
@@ -87,7 +87,7 @@ sub stop {
     is($p->wait(), 0, 'HUP: the publisher is not disturbed');
     is($t->publish($file, part($i++)), 0, 'HUP: back in a new worker');
 
-    wait_for(sub { !-e "/proc/$old" }, 10, 'the old worker to leave');
+    wait_for(sub { !LiveRecord::alive($old) }, 10, 'the old worker to leave');
 
     one_recording($t, 'test', frames => [ frames_of(0 .. 4) ], gaps => 4);
 
@@ -131,7 +131,7 @@ sub late {
 # USR2, WINCH, QUIT, with a publisher that lives through all of it
 
 sub upgrade {
-    my $t = nginx(grace => '2s', ping => 'ping 0;', workers => 2);
+    my $t = nginx(grace => '4s', ping => 'ping 0;', workers => 2);
 
     my $p = $t->start_publish($file, seconds => 16, speed => 2,
         name => 'long');
@@ -158,7 +158,7 @@ sub upgrade {
     kill 'QUIT', $old;
 
     is($p->wait(), 0, 'the publisher ends by itself');
-    wait_for(sub { !-e "/proc/$old" }, 10, 'the old master to leave');
+    wait_for(sub { !LiveRecord::alive($old) }, 10, 'the old master to leave');
 
     is(scalar $t->workers(), 2, 'the new workers are there');
     is($t->publish($file, part(4), name => 'long'), 0, 'back in a new one');
@@ -222,7 +222,7 @@ sub killed {
 # its grace; the next one is by the new settings
 
 sub template {
-    my $t = nginx(grace => '2s');
+    my $t = nginx(grace => '3s');
 
     my $p = $t->start_publish($file, part(0), speed => 2);
     $p->wait_media(800);
