@@ -965,6 +965,14 @@ ngx_live_record_ship_day_done(void *data, lr_retry_e result,
         return;
     }
 
+    if (s->ship.rec.state != LR_RECORDING_ENDED) {
+
+        /* fragments do not wait for it: the next cycle brings it again */
+
+        s->ship.due = 0;
+        return;
+    }
+
     ngx_live_record_ship_again(s, result, after);
 }
 

@@ -171,6 +171,14 @@ lr_ship_on_fragment(void *data, const lr_fragment_t *f)
         s->started = f->wall;
     }
 
+    /* headers may come long before the first frame, which is what counts */
+
+    if (s->nspans && !s->timed) {
+        s->timed = 1;
+        s->spans[s->nspans - 1].wall = f->wall
+                                - (f->media - s->spans[s->nspans - 1].media);
+    }
+
     return LR_OK;
 }
 
@@ -198,6 +206,7 @@ lr_ship_on_span(void *data, int64_t wall, int64_t media)
     s->spans[s->nspans].wall = wall;
     s->spans[s->nspans].media = media;
     s->nspans++;
+    s->timed = 0;
 
     return LR_OK;
 }
@@ -231,6 +240,7 @@ lr_ship_event(void *data, const char *event, json_t *o)
 
     if (strcmp(event, "day") == 0) {
         s->day = 1;
+        s->due = 0;
     }
 
     return LR_OK;
@@ -354,6 +364,7 @@ lr_ship_event_index(lr_ship_t *s, json_t *o)
 
         s->dirty = 1;
         s->closed = 0;
+        s->due = 1;
     }
 
     s->cycle++;
@@ -557,15 +568,13 @@ lr_ship_next(const lr_ship_t *s)
         return LR_SHIP_MANIFEST;
     }
 
-    if (!ended) {
-        return LR_SHIP_WAIT;
-    }
+    /* a long recording is not to be looked for until it ends */
 
-    if (!s->day && s->settings.index_path[0]) {
+    if ((s->due || (ended && !s->day)) && s->settings.index_path[0]) {
         return LR_SHIP_DAY;
     }
 
-    return LR_SHIP_DONE;
+    return ended ? LR_SHIP_DONE : LR_SHIP_WAIT;
 }
 
 

@@ -82,8 +82,9 @@ typedef struct {
     unsigned             dirty:1;     /* the part changed otherwise */
     unsigned             closed:1;    /* the last manifest is in the bucket */
     unsigned             any:1;       /* some fragment was confirmed */
-    unsigned             day:1;       /* the index of the day names all of the
-                                         cycles that have one */
+    unsigned             day:1;       /* the index of the day was written */
+    unsigned             due:1;       /* a cycle has come since */
+    unsigned             timed:1;     /* the last span has its wall time */
 } lr_ship_t;
 
 

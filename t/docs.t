@@ -117,7 +117,8 @@ is(scalar keys %defaults, 15, 'the defaults are understood');
 
 for my $what (sort keys %defaults) {
     my ($name) = $what =~ /(\w+)$/;
-    my ($default) = ($docs{$what}{default} || '') =~ /^`$name (.*);`/;
+    my ($default) = ($docs{$what}{default} || '')
+        =~ /^`$name "?(.*?)"?;`/;
 
     # 3m and 180s are the same
     is(defined $default ? normal($default) : undef,
