@@ -88,6 +88,46 @@ ngx_live_record_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
 
 char *
+ngx_live_record_set_enum(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    u_char           *p, *last;
+    ngx_str_t        *value;
+    ngx_uint_t        i, *field;
+    ngx_conf_enum_t  *e;
+    u_char            words[128];
+
+    value = cf->args->elts;
+    field = (ngx_uint_t *) ((char *) data + option->offset);
+    e = option->post;
+
+    p = words;
+    last = words + sizeof(words);
+
+    for (i = 0; e[i].name.len; i++) {
+
+        if (e[i].name.len == value[1].len
+            && ngx_strcmp(e[i].name.data, value[1].data) == 0)
+        {
+            *field = e[i].value;
+            return NGX_CONF_OK;
+        }
+
+        p = ngx_slprintf(p, last, "%s\"%V\"",
+                         i == 0 ? "" : e[i + 1].name.len ? ", " : " or ",
+                         &e[i].name);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" of \"%V\", it must be %*s",
+                       &value[1], &option->name, (size_t) (p - words),
+                       words);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
 ngx_live_record_set_str(ngx_conf_t *cf, ngx_live_record_option_t *option,
     void *data)
 {

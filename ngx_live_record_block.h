@@ -26,6 +26,7 @@ struct ngx_live_record_option_s {
                         void *data);
     size_t         offset;
     ngx_uint_t     types;                      /* of bucket, a mask */
+    void          *post;                       /* ngx_conf_enum_t of an enum */
 };
 
 
@@ -40,9 +41,12 @@ typedef struct {
 /* reads the block that begins now */
 char *ngx_live_record_parse(ngx_conf_t *cf, ngx_live_record_block_t *block);
 
-/* these set the member at option->offset: a string that is not empty, the
+/* these set the member at option->offset: one of the words at option->post, a
+   string that is not empty, the
    same as char *, a flag, a path as of nginx's prefix, one as of nginx.conf,
    a time of 1s to 1h */
+char *ngx_live_record_set_enum(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
 char *ngx_live_record_set_str(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 char *ngx_live_record_set_string(ngx_conf_t *cf,

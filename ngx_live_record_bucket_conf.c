@@ -19,16 +19,32 @@ static char *ngx_live_record_bucket_oss(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
 static char *ngx_live_record_check_cred(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
-static char *ngx_live_record_set_type(ngx_conf_t *cf,
-    ngx_live_record_option_t *option, void *data);
 static char *ngx_live_record_set_credentials(ngx_conf_t *cf,
-    ngx_live_record_option_t *option, void *data);
-static char *ngx_live_record_set_signature(ngx_conf_t *cf,
-    ngx_live_record_option_t *option, void *data);
-static char *ngx_live_record_set_style(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 static char *ngx_live_record_set_connections(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
+
+
+static ngx_conf_enum_t  ngx_live_record_types[] = {
+    { ngx_string("dir"), NGX_LIVE_RECORD_DIR },
+    { ngx_string("oss"), NGX_LIVE_RECORD_OSS },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_live_record_signatures[] = {
+    { ngx_string("v4"), 4 },
+    { ngx_string("v1"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_live_record_styles[] = {
+    { ngx_string("auto"), LR_URL_AUTO },
+    { ngx_string("on"), LR_URL_PATH },
+    { ngx_string("off"), LR_URL_VHOST },
+    { ngx_null_string, 0 }
+};
 
 
 #define NGX_LIVE_RECORD_IN_DIR  (1 << NGX_LIVE_RECORD_DIR)
@@ -37,51 +53,59 @@ static char *ngx_live_record_set_connections(ngx_conf_t *cf,
 
 static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
 
-    { ngx_string("type"), 1, 1, ngx_live_record_set_type, 0,
-      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS },
+    { ngx_string("type"), 1, 1, ngx_live_record_set_enum,
+      offsetof(ngx_live_record_bucket_t, type),
+      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS, ngx_live_record_types },
 
     { ngx_string("root"), 1, 1, ngx_live_record_set_file,
-      offsetof(ngx_live_record_bucket_t, root), NGX_LIVE_RECORD_IN_DIR },
+      offsetof(ngx_live_record_bucket_t, root), NGX_LIVE_RECORD_IN_DIR, NULL },
 
     { ngx_string("fsync"), 1, 1, ngx_live_record_set_flag,
-      offsetof(ngx_live_record_bucket_t, fsync), NGX_LIVE_RECORD_IN_DIR },
+      offsetof(ngx_live_record_bucket_t, fsync), NGX_LIVE_RECORD_IN_DIR, NULL },
 
     { ngx_string("endpoint"), 1, 1, ngx_live_record_set_str,
-      offsetof(ngx_live_record_bucket_t, endpoint), NGX_LIVE_RECORD_IN_OSS },
+      offsetof(ngx_live_record_bucket_t, endpoint),
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
     { ngx_string("region"), 1, 1, ngx_live_record_set_str,
-      offsetof(ngx_live_record_bucket_t, region), NGX_LIVE_RECORD_IN_OSS },
+      offsetof(ngx_live_record_bucket_t, region),
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
     { ngx_string("bucket"), 1, 1, ngx_live_record_set_str,
-      offsetof(ngx_live_record_bucket_t, bucket), NGX_LIVE_RECORD_IN_OSS },
+      offsetof(ngx_live_record_bucket_t, bucket),
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
     { ngx_string("credentials"), 1, 4, ngx_live_record_set_credentials, 0,
-      NGX_LIVE_RECORD_IN_OSS },
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
-    { ngx_string("signature"), 1, 1, ngx_live_record_set_signature, 0,
-      NGX_LIVE_RECORD_IN_OSS },
+    { ngx_string("signature"), 1, 1, ngx_live_record_set_enum,
+      offsetof(ngx_live_record_bucket_t, signature),
+      NGX_LIVE_RECORD_IN_OSS, ngx_live_record_signatures },
 
-    { ngx_string("path_style"), 1, 1, ngx_live_record_set_style, 0,
-      NGX_LIVE_RECORD_IN_OSS },
+    { ngx_string("path_style"), 1, 1, ngx_live_record_set_enum,
+      offsetof(ngx_live_record_bucket_t, style),
+      NGX_LIVE_RECORD_IN_OSS, ngx_live_record_styles },
 
     { ngx_string("ca_file"), 1, 1, ngx_live_record_set_conf_file,
-      offsetof(ngx_live_record_bucket_t, ca_file), NGX_LIVE_RECORD_IN_OSS },
+      offsetof(ngx_live_record_bucket_t, ca_file),
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
     { ngx_string("ssl_verify"), 1, 1, ngx_live_record_set_flag,
       offsetof(ngx_live_record_bucket_t, ssl_verify),
-      NGX_LIVE_RECORD_IN_OSS },
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
     { ngx_string("connections"), 1, 1, ngx_live_record_set_connections, 0,
-      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS },
+      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS, NULL },
 
     { ngx_string("connect_timeout"), 1, 1, ngx_live_record_set_msec,
       offsetof(ngx_live_record_bucket_t, connect_timeout),
-      NGX_LIVE_RECORD_IN_OSS },
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
     { ngx_string("timeout"), 1, 1, ngx_live_record_set_msec,
-      offsetof(ngx_live_record_bucket_t, timeout), NGX_LIVE_RECORD_IN_OSS },
+      offsetof(ngx_live_record_bucket_t, timeout),
+      NGX_LIVE_RECORD_IN_OSS, NULL },
 
-    { ngx_null_string, 0, 0, NULL, 0, 0 }
+    { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
 
 
@@ -387,33 +411,6 @@ ngx_live_record_check_cred(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
 
 
 static char *
-ngx_live_record_set_type(ngx_conf_t *cf, ngx_live_record_option_t *option,
-    void *data)
-{
-    ngx_live_record_bucket_t *b = data;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "dir") == 0) {
-        b->type = NGX_LIVE_RECORD_DIR;
-
-    } else if (ngx_strcmp(value[1].data, "oss") == 0) {
-        b->type = NGX_LIVE_RECORD_OSS;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"type\", it must be "
-                           "\"dir\" or \"oss\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
 ngx_live_record_set_credentials(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data)
 {
@@ -465,63 +462,6 @@ ngx_live_record_set_credentials(ngx_conf_t *cf,
                        "\"file PATH\" or \"key ID SECRET [TOKEN]\"");
 
     return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_live_record_set_signature(ngx_conf_t *cf,
-    ngx_live_record_option_t *option, void *data)
-{
-    ngx_live_record_bucket_t *b = data;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "v4") == 0) {
-        b->signature = 4;
-
-    } else if (ngx_strcmp(value[1].data, "v1") == 0) {
-        b->signature = 1;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"signature\", it must "
-                           "be \"v4\" or \"v1\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_live_record_set_style(ngx_conf_t *cf, ngx_live_record_option_t *option,
-    void *data)
-{
-    ngx_live_record_bucket_t *b = data;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "auto") == 0) {
-        b->style = LR_URL_AUTO;
-
-    } else if (ngx_strcmp(value[1].data, "on") == 0) {
-        b->style = LR_URL_PATH;
-
-    } else if (ngx_strcmp(value[1].data, "off") == 0) {
-        b->style = LR_URL_VHOST;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"path_style\", it must "
-                           "be \"auto\", \"on\" or \"off\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
 }
 
 

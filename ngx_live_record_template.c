@@ -48,25 +48,25 @@ static char *ngx_live_record_check_name(ngx_conf_t *cf, lr_name_kind_e kind,
 static ngx_live_record_option_t  ngx_live_record_template_options[] = {
 
     { ngx_string("bucket"), 1, 1, ngx_live_record_set_string,
-      offsetof(lr_settings_t, bucket), 0 },
+      offsetof(lr_settings_t, bucket), 0, NULL },
 
-    { ngx_string("format"), 1, 3, ngx_live_record_set_format, 0, 0 },
+    { ngx_string("format"), 1, 3, ngx_live_record_set_format, 0, 0, NULL },
 
-    { ngx_string("cycle"), 1, 1, ngx_live_record_set_cycle, 0, 0 },
+    { ngx_string("cycle"), 1, 1, ngx_live_record_set_cycle, 0, 0, NULL },
 
-    { ngx_string("fragment"), 1, 1, ngx_live_record_set_fragment, 0, 0 },
+    { ngx_string("fragment"), 1, 1, ngx_live_record_set_fragment, 0, 0, NULL },
 
-    { ngx_string("grace"), 1, 1, ngx_live_record_set_grace, 0, 0 },
+    { ngx_string("grace"), 1, 1, ngx_live_record_set_grace, 0, 0, NULL },
 
-    { ngx_string("path"), 1, 1, ngx_live_record_set_path, 0, 0 },
+    { ngx_string("path"), 1, 1, ngx_live_record_set_path, 0, 0, NULL },
 
     { ngx_string("fragment_path"), 1, 1,
-      ngx_live_record_set_fragment_path, 0, 0 },
+      ngx_live_record_set_fragment_path, 0, 0, NULL },
 
     { ngx_string("index_path"), 1, 1,
-      ngx_live_record_set_index_path, 0, 0 },
+      ngx_live_record_set_index_path, 0, 0, NULL },
 
-    { ngx_null_string, 0, 0, NULL, 0, 0 }
+    { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
 
 
