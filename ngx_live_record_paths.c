@@ -28,6 +28,11 @@ static ngx_uint_t ngx_live_record_empty_dir(const char *path);
  * for the user of the workers.  Called in "nginx -t" as well.
  */
 
+/* of the master's last configuration */
+
+static u_char  ngx_live_record_last_spool[1025];
+
+
 ngx_int_t
 ngx_live_record_init_paths(ngx_cycle_t *cycle,
     ngx_live_record_main_conf_t *lmcf)
@@ -41,6 +46,21 @@ ngx_live_record_init_paths(ngx_cycle_t *cycle,
     {
         return NGX_ERROR;
     }
+
+    /* old workers go on in the old one, and nobody looks after it then */
+
+    if (ngx_live_record_last_spool[0]
+        && ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data) != 0)
+    {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "live record: \"live_record_spool\" was \"%s\" and is "
+                      "\"%V\" now: what is in the old one waits there until "
+                      "it is configured again", ngx_live_record_last_spool,
+                      &lmcf->spool);
+    }
+
+    ngx_cpystrn(ngx_live_record_last_spool, lmcf->spool.data,
+                sizeof(ngx_live_record_last_spool));
 
     b = lmcf->buckets.elts;
 
