@@ -25,10 +25,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static char  root[64];
 
 
+/* the table goes with the last of its neighbours */
+
+static void
+fuzz_remove(void)
+{
+    lr_fragment_remove(root, 1);
+    lr_fragment_remove(root, LR_FRAGMENT_TABLES);
+}
+
+
 static void
 fuzz_clean(void)
 {
-    lr_fragment_remove(root, 1);
+    fuzz_remove();
     (void) rmdir(root);
 }
 
@@ -143,7 +153,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         atexit(fuzz_clean);
     }
 
-    lr_fragment_remove(root, 1);
+    fuzz_remove();
 
     idx = 0;
 
