@@ -26,7 +26,7 @@
 #define NGX_LIVE_RECORD_PROBE  5000
 
 /* while recorders have so many bytes to write, fragments wait */
-#define NGX_LIVE_RECORD_BACKLOG  (8 * 1024 * 1024)
+#define NGX_LIVE_RECORD_BACKLOG  (32 * 1024 * 1024)
 #define NGX_LIVE_RECORD_BACKLOG_WAIT  200
 
 /* a taken name is tried with so many others */
