@@ -536,9 +536,7 @@ ngx_live_record_drop_early(ngx_live_record_recorder_t *r)
 
         lr_flv_parse(e->type, e->data, e->size, &body);
 
-        if (body.kind == LR_FLV_CONFIG
-            && !r->stopped)
-        {
+        if (body.kind == LR_FLV_CONFIG && !r->stopped) {
             p = &e->next;
             continue;
         }

@@ -32,6 +32,18 @@ lr_writer_init(lr_writer_t *w, const lr_claim_t *claim, unsigned fsync)
 int
 lr_writer_open(lr_writer_t *w, const lr_fragment_t *f)
 {
+    lr_fragment_t  next;
+
+    /*
+     * What was lost since the last good byte may not be known yet to whoever
+     * queued this fragment.
+     */
+
+    next = *f;
+    next.discontinuity |= w->gap;
+
+    w->gap = 1;
+
     if (lr_writer_settle(w) != LR_OK) {
         return LR_ERROR;
     }
@@ -41,18 +53,24 @@ lr_writer_open(lr_writer_t *w, const lr_fragment_t *f)
      * found, one that has no file is dropped.
      */
 
-    if (lr_recording_open(w->log, f) != LR_OK) {
+    if (lr_recording_open(w->log, &next) != LR_OK) {
         return LR_ERROR;
     }
 
-    w->f = *f;
+    w->f = next;
     w->opened = 1;
     w->broken = 0;
     w->offset = LR_FLV_FILE_HEADER;
 
     w->fd = lr_fragment_create(w->dir, f->number);
 
-    return w->fd == -1 ? LR_ERROR : LR_OK;
+    if (w->fd == -1) {
+        return LR_ERROR;
+    }
+
+    w->gap = 0;
+
+    return LR_OK;
 }
 
 
@@ -181,6 +199,7 @@ lr_writer_close(lr_writer_t *w, const lr_row_t *rows, uint32_t n,
     uint64_t  end;
 
     *lost = n;
+    w->gap = 1;
 
     if (w->fd == -1) {
         return lr_writer_settle(w);
@@ -206,6 +225,7 @@ lr_writer_close(lr_writer_t *w, const lr_row_t *rows, uint32_t n,
     }
 
     *lost = n - good;
+    w->gap = *lost != 0;
 
     if (good == 0) {
         return lr_writer_settle(w);

@@ -24,6 +24,7 @@ typedef struct {
     lr_fragment_t   f;
     unsigned        opened:1;         /* journalled and not closed */
     unsigned        broken:1;         /* a write of it failed */
+    unsigned        gap:1;            /* media is missing before the next one */
     unsigned        fsync:1;          /* when a fragment is closed */
 } lr_writer_t;
 
