@@ -17,7 +17,27 @@
 #define LR_SAMPLE_VIDEO     0x01
 #define LR_SAMPLE_KEY       0x02
 #define LR_SAMPLE_CONFIG    0x04      /* a sequence header, not a frame */
-#define LR_SAMPLE_FIRST     0x08      /* of a publish connection */
+
+/*
+ * A message of video need not be a picture: what has none in it is a part
+ * of the access unit that comes next, further slices go on with the one
+ * before.
+ */
+
+#define LR_SAMPLE_NEXT      0x10
+#define LR_SAMPLE_PREV      0x20
+
+/* bytes of a body before its payload: 1, 2, 5 or 8, in the upper bits */
+
+#define LR_SAMPLE_HEADER(flags)   ((0x8521u >> ((flags) >> 6) * 4) & 15)
+#define LR_SAMPLE_FLAGS(header)                                              \
+    ((header) == 8 ? 0xc0u : (header) == 5 ? 0x80u                           \
+                             : (header) == 2 ? 0x40u : 0)
+
+/* a set of tracks */
+
+#define LR_TRACK_VIDEO      0x01
+#define LR_TRACK_AUDIO      0x02
 
 
 /*
@@ -32,6 +52,20 @@ typedef struct {
     int32_t         cts:24;           /* ms; pts = dts + cts */
     uint32_t        flags:8;
 } lr_row_t;
+
+
+/*
+ * The rows of all fragments of a file, one fragment at a time and as often
+ * as it takes.  rows() gives those of number i, from 0 to n - 1, good until
+ * its next call, and what their times count from; LR_ERROR with errno.
+ */
+
+typedef struct {
+    size_t          n;
+    int           (*rows)(void *data, size_t i, const lr_row_t **rows,
+                          uint32_t *nrows, int64_t *base);
+    void           *data;
+} lr_table_t;
 
 
 typedef struct {

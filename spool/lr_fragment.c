@@ -13,9 +13,11 @@
 #include <unistd.h>
 #include "lr_flv.h"
 #include "lr_fragment.h"
+#include "lr_picture.h"
 
 
 #define LR_FRAGMENT_MAGIC   0x5849524c        /* "LRIX", in host order */
+#define LR_FRAGMENT_VERSION 2
 #define LR_FRAGMENT_WINDOW  262144
 
 
@@ -35,8 +37,9 @@ static int lr_fragment_load_rows(const char *dir, uint32_t number,
 static int lr_fragment_load_table(int fd, uint64_t offset, uint32_t n,
     uint64_t size, lr_row_t **rows);
 static uint32_t lr_fragment_table(uint32_t number);
-static int lr_fragment_add_row(lr_buf_t *rows, unsigned type, int32_t ts,
-    uint64_t offset, uint32_t size, const u_char *peek);
+static int lr_fragment_add_row(lr_buf_t *table, lr_picture_t *picture,
+    unsigned type, int32_t ts, uint64_t offset, uint32_t size,
+    const u_char *p);
 static int lr_fragment_window(lr_fragment_reader_t *r, uint64_t offset,
     size_t n);
 static ssize_t lr_fragment_pread(int fd, void *p, size_t n, uint64_t offset);
@@ -117,7 +120,7 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
     }
 
     head.magic = LR_FRAGMENT_MAGIC;
-    head.version = 1;
+    head.version = LR_FRAGMENT_VERSION;
     head.row_size = sizeof(lr_row_t);
     head.number = number;
     head.nrows = (uint32_t) n;
@@ -206,6 +209,17 @@ lr_fragment_read_rows(const char *dir, uint32_t number, lr_row_t **rows,
 }
 
 
+int
+lr_fragment_saved_rows(const char *dir, uint32_t number, uint64_t bytes,
+    lr_row_t **rows, uint32_t *n)
+{
+    *rows = NULL;
+    errno = ENOENT;
+
+    return lr_fragment_load_rows(dir, number, bytes, rows, n);
+}
+
+
 static int
 lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
     lr_row_t **rows, uint32_t *n)
@@ -232,14 +246,14 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
 
     while (pread(fd, &head, sizeof(head), (off_t) pos)
            == (ssize_t) sizeof(head)
-           && head.magic == LR_FRAGMENT_MAGIC && head.version == 1
+           && head.magic == LR_FRAGMENT_MAGIC
            && head.row_size == sizeof(lr_row_t) && head.nrows != 0)
     {
         pos += sizeof(head);
 
-        /* a fragment that was mended may have another one before */
+        /* one that is older or was mended may have another one before */
 
-        if (head.number == number
+        if (head.number == number && head.version == LR_FRAGMENT_VERSION
             && lr_fragment_load_table(fd, pos, head.nrows, size, rows)
                == LR_OK)
         {
@@ -317,6 +331,7 @@ lr_fragment_scan(int fd, lr_row_t **rows, uint32_t *n, uint64_t *good)
     const u_char         *p;
     lr_buf_t              table;
     struct stat           st;
+    lr_picture_t          picture;
     lr_fragment_reader_t  r;
 
     *rows = NULL;
@@ -324,6 +339,7 @@ lr_fragment_scan(int fd, lr_row_t **rows, uint32_t *n, uint64_t *good)
     *good = 0;
 
     memset(&table, 0, sizeof(lr_buf_t));
+    memset(&picture, 0, sizeof(lr_picture_t));
     memset(&r, 0, sizeof(lr_fragment_reader_t));
 
     if (fstat(fd, &st) == -1) {
@@ -371,8 +387,8 @@ lr_fragment_scan(int fd, lr_row_t **rows, uint32_t *n, uint64_t *good)
             break;
         }
 
-        if (lr_fragment_add_row(&table, type, ts, pos + LR_FLV_TAG_HEADER,
-                                size, p)
+        if (lr_fragment_add_row(&table, &picture, type, ts,
+                                pos + LR_FLV_TAG_HEADER, size, p)
             != LR_OK)
         {
             goto failed;
@@ -400,29 +416,38 @@ failed:
 
 
 static int
-lr_fragment_add_row(lr_buf_t *table, unsigned type, int32_t ts,
-    uint64_t offset, uint32_t size, const u_char *peek)
+lr_fragment_add_row(lr_buf_t *table, lr_picture_t *picture, unsigned type,
+    int32_t ts, uint64_t offset, uint32_t size, const u_char *p)
 {
     lr_row_t       row;
     lr_flv_body_t  body;
 
-    lr_flv_parse(type, peek, size, &body);
+    lr_flv_parse(type, p, size, &body);
 
     row.dts = ts;
     row.offset = (uint32_t) offset;
     row.size = size;
     row.cts = body.cts;
-    row.flags = 0;
-
-    if (type == LR_FLV_VIDEO) {
-        row.flags |= LR_SAMPLE_VIDEO;
-    }
+    row.flags = LR_SAMPLE_FLAGS(body.header);
 
     if (body.kind == LR_FLV_CONFIG) {
         row.flags |= LR_SAMPLE_CONFIG;
 
     } else if (body.key) {
         row.flags |= LR_SAMPLE_KEY;
+    }
+
+    if (type == LR_FLV_VIDEO) {
+        row.flags |= LR_SAMPLE_VIDEO;
+
+        if (body.kind == LR_FLV_CONFIG) {
+            lr_picture_config(picture, p, size);
+
+        } else {
+            lr_picture_begin(picture, &body, size);
+            (void) lr_picture_feed(picture, p, size);
+            row.flags |= lr_picture_end(picture);
+        }
     }
 
     lr_buf_append(table, &row, sizeof(lr_row_t));
@@ -542,13 +567,21 @@ lr_fragment_remove(const char *dir, uint32_t number)
     if (lr_fragment_path(path, sizeof(path), dir, number, "flv") == LR_OK) {
         (void) unlink(path);
     }
+}
 
-    if (number % LR_FRAGMENT_TABLES == 0
-        && lr_fragment_path(path, sizeof(path), dir,
-                            lr_fragment_table(number), "idx")
-           == LR_OK)
+
+void
+lr_fragment_remove_tables(const char *dir, uint32_t from, uint32_t to)
+{
+    char  path[4096];
+
+    for (from = lr_fragment_table(from); from + LR_FRAGMENT_TABLES <= to;
+         from += LR_FRAGMENT_TABLES)
     {
-        (void) unlink(path);
+        if (lr_fragment_path(path, sizeof(path), dir, from, "idx") == LR_OK)
+        {
+            (void) unlink(path);
+        }
     }
 }
 

@@ -73,6 +73,13 @@ int lr_fragment_read_rows(const char *dir, uint32_t number, lr_row_t **rows,
     uint32_t *n);
 
 /*
+ * The same, from the table alone, of a fragment of which the journal says
+ * that its file has or had so many bytes.
+ */
+int lr_fragment_saved_rows(const char *dir, uint32_t number, uint64_t bytes,
+    lr_row_t **rows, uint32_t *n);
+
+/*
  * Walks an FLV file: *rows (to be freed), their number and the number of
  * good bytes, up to the end of the last whole tag.
  */
@@ -93,9 +100,12 @@ int lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
  */
 void lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n);
 
-/* removes the file; with the last of its neighbours, which are removed in
-   their order, the tables too.  What is missing is no error */
+/* removes the FLV file; what is missing is no error */
 void lr_fragment_remove(const char *dir, uint32_t number);
+
+/* removes the tables from that of number "from" on, as far as they hold
+   only numbers below "to" */
+void lr_fragment_remove_tables(const char *dir, uint32_t from, uint32_t to);
 
 /*
  * Reads a closed fragment's samples in the order of the log.  The rows

@@ -249,7 +249,8 @@ check_tag(lr_buf_t *flv, lr_buf_t *rows, unsigned type, int32_t ts,
     row.cts = b.cts;
     row.flags = (type == LR_FLV_VIDEO ? LR_SAMPLE_VIDEO : 0)
                 | (b.kind == LR_FLV_CONFIG ? LR_SAMPLE_CONFIG
-                                           : b.key ? LR_SAMPLE_KEY : 0);
+                                           : b.key ? LR_SAMPLE_KEY : 0)
+                | LR_SAMPLE_FLAGS(b.header);
 
     if (rows) {
         lr_buf_append(rows, &row, sizeof(lr_row_t));

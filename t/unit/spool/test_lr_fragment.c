@@ -126,7 +126,7 @@ cut_anywhere(void **state)
 
         lr_fragment_remove(*state, 1);
         assert_int_equal(check_entries(*state), 1);
-        lr_fragment_remove(*state, LR_FRAGMENT_TABLES);
+        lr_fragment_remove_tables(*state, 1, LR_FRAGMENT_TABLES + 1);
         assert_int_equal(check_entries(*state), 0);
     }
 
@@ -300,6 +300,153 @@ bad_tables(void **state)
     lr_buf_free(&idx);
     lr_buf_free(&other);
     lr_buf_free(&bad);
+}
+
+
+/* a table of another version is not taken, but walked over */
+
+static void
+versions(void **state)
+{
+    char                 path[CHECK_PATH];
+    uint32_t             n;
+    uint64_t             bytes;
+    lr_buf_t             flv, rows, idx;
+    lr_row_t            *table;
+    lr_fragment_head_t  *head;
+
+    memset(&flv, 0, sizeof(flv));
+    memset(&rows, 0, sizeof(rows));
+    memset(&idx, 0, sizeof(idx));
+
+    check_fragment(&flv, &rows, 12, 90);
+    n = (uint32_t) (rows.len / sizeof(lr_row_t));
+    bytes = flv.len;
+
+    assert_int_equal(lr_fragment_write_rows(*state, 1,
+                                            (lr_row_t *) rows.data, n),
+                     LR_OK);
+    assert_int_equal(lr_fragment_saved_rows(*state, 1, bytes, &table, &n),
+                     LR_OK);
+    assert_memory_equal(table, rows.data, rows.len);
+    free(table);
+
+    assert_int_equal(check_read(*state, "000001.idx", &idx), LR_OK);
+    head = (lr_fragment_head_t *) idx.data;
+    assert_int_equal(head->version, 2);
+
+    head->version = 1;
+    ((lr_row_t *) (head + 1))->flags ^= 1;
+    check_write(*state, "000001.idx", idx.data, idx.len);
+    assert_int_equal(lr_fragment_saved_rows(*state, 1, bytes, &table, &n),
+                     LR_ERROR);
+    assert_null(table);
+
+    check_write(*state, "000001.flv", flv.data, flv.len);
+    rows_are(*state, &rows);
+    assert_int_equal(lr_fragment_repair(*state, 1, &table, &n, &bytes),
+                     LR_OK);
+    free(table);
+
+    /* behind it, of the same fragment and of its neighbour */
+
+    assert_int_equal(lr_fragment_write_rows(*state, 2,
+                                            (lr_row_t *) rows.data, n),
+                     LR_OK);
+    unlink(check_path(path, *state, "000001.flv"));
+
+    for (n = 1; n <= 2; n++) {
+        uint32_t  got;
+
+        assert_int_equal(lr_fragment_saved_rows(*state, n, bytes, &table,
+                                                &got),
+                         LR_OK);
+        assert_int_equal(got, rows.len / sizeof(lr_row_t));
+        assert_memory_equal(table, rows.data, rows.len);
+        free(table);
+    }
+
+    lr_buf_free(&flv);
+    lr_buf_free(&rows);
+    lr_buf_free(&idx);
+}
+
+
+/* what a row says of the message, which a scan finds out again */
+
+static void
+flags(void **state)
+{
+    static const struct {
+        unsigned     type;
+        size_t       n;
+        const char  *body;
+        unsigned     flags;
+    } t[] = {
+
+        /* before the sequence header, SEI is like any frame */
+
+        { LR_FLV_VIDEO, 11, "\x27\1\0\0\0\0\0\0\2\6\1",
+          LR_SAMPLE_VIDEO|0x80 },
+        { LR_FLV_VIDEO, sizeof(CHECK_AVCC) - 1, CHECK_AVCC,
+          LR_SAMPLE_VIDEO|LR_SAMPLE_CONFIG|0x80 },
+        { LR_FLV_AUDIO, 4, CHECK_ASC, LR_SAMPLE_CONFIG|0x40 },
+        { LR_FLV_VIDEO, 11, "\x17\1\0\0\0\0\0\0\2\6\1",
+          LR_SAMPLE_VIDEO|LR_SAMPLE_KEY|LR_SAMPLE_NEXT|0x80 },
+        { LR_FLV_VIDEO, 11, "\x17\1\0\0\0\0\0\0\2\x65\x88",
+          LR_SAMPLE_VIDEO|LR_SAMPLE_KEY|0x80 },
+        { LR_FLV_VIDEO, 11, "\x17\1\0\0\0\0\0\0\2\x65\x48",
+          LR_SAMPLE_VIDEO|LR_SAMPLE_KEY|LR_SAMPLE_PREV|0x80 },
+        { LR_FLV_AUDIO, 5, "\xaf\1\2\3\4", LR_SAMPLE_KEY|0x40 },
+        { LR_FLV_AUDIO, 5, "\x2f\xff\xfb\x90\x44", LR_SAMPLE_KEY },
+        { LR_FLV_VIDEO, 14, "\xa1" "avc1\0\0\1\0\0\0\2\x41\x4a",
+          LR_SAMPLE_VIDEO|LR_SAMPLE_PREV|0xc0 },
+        { LR_FLV_VIDEO, 10, "\xa3" "avc1\0\0\0\1\xa",
+          LR_SAMPLE_VIDEO|LR_SAMPLE_PREV|0x80 },
+        { LR_FLV_VIDEO, 6, "\x22\1\2\3\4\5", LR_SAMPLE_VIDEO },
+
+        /* another one: no picture stands before it any more */
+
+        { LR_FLV_VIDEO, sizeof(CHECK_AVCC) - 1, CHECK_AVCC,
+          LR_SAMPLE_VIDEO|LR_SAMPLE_CONFIG|0x80 },
+        { LR_FLV_VIDEO, 10, "\xa3" "avc1\0\0\0\1\xa",
+          LR_SAMPLE_VIDEO|LR_SAMPLE_NEXT|0x80 },
+        { LR_FLV_VIDEO, 11, "\x27\1\0\0\0\0\0\0\2\x65\x48",
+          LR_SAMPLE_VIDEO|0x80 }
+    };
+    static const unsigned  header[] = {
+        5, 5, 2, 5, 5, 5, 2, 1, 8, 5, 1, 5, 5, 5
+    };
+
+    int        fd;
+    char       path[CHECK_PATH];
+    size_t     i;
+    uint32_t   n;
+    uint64_t   good;
+    lr_buf_t   flv;
+    lr_row_t  *rows;
+
+    memset(&flv, 0, sizeof(flv));
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        check_tag(&flv, NULL, t[i].type, (int32_t) i, t[i].body, t[i].n);
+    }
+
+    check_write(*state, "000001.flv", flv.data, flv.len);
+    fd = open(check_path(path, *state, "000001.flv"), O_RDONLY);
+    assert_true(fd != -1);
+    assert_int_equal(lr_fragment_scan(fd, &rows, &n, &good), LR_OK);
+    close(fd);
+
+    assert_int_equal(n, i);
+
+    for (i = 0; i < n; i++) {
+        assert_int_equal(rows[i].flags, t[i].flags);
+        assert_int_equal(LR_SAMPLE_HEADER(rows[i].flags), header[i]);
+    }
+
+    free(rows);
+    lr_buf_free(&flv);
 }
 
 
@@ -540,6 +687,8 @@ main(void)
     const struct CMUnitTest  tests[] = {
         t(cut_anywhere),
         t(bad_tables),
+        t(versions),
+        t(flags),
         t(windows),
         t(measures),
         t(failing_disk),
