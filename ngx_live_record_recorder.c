@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "lr_flv.h"
+#include "lr_picture.h"
 #include "lr_recording.h"
 #include "lr_timeline.h"
 #include "ngx_live_record_queue.h"
@@ -58,6 +59,8 @@ typedef struct {
     ngx_uint_t                   type;        /* LR_FLV_AUDIO, _VIDEO */
     lr_buf_t                     config;      /* the sequence header */
     uint32_t                     refused;     /* codec id that was told */
+    lr_codec_e                   codec;       /* of the last frame */
+    unsigned                     changed:1;   /* since the fragment began */
     unsigned                     told:1;
 } ngx_live_record_track_t;
 
@@ -82,6 +85,7 @@ struct ngx_live_record_recorder_s {
     lr_timeline_t                timeline;
     ngx_live_record_track_t      audio;
     ngx_live_record_track_t      video;
+    lr_picture_t                 picture;
 
     lr_fragment_t                fragment;    /* the open one */
     uint32_t                     number;      /* of the last one */
@@ -128,6 +132,8 @@ static void ngx_live_record_message(ngx_live_record_recorder_t *r,
     size_t size);
 static ngx_uint_t ngx_live_record_config(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, ngx_chain_t *in, size_t size);
+static ngx_uint_t ngx_live_record_picture(ngx_live_record_recorder_t *r,
+    lr_flv_body_t *body, ngx_chain_t *in, size_t size);
 static void ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body);
 static ngx_uint_t ngx_live_record_accept(ngx_live_record_recorder_t *r,
@@ -602,7 +608,12 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
                                  - r->fragment.base);
             row.dts = ngx_max(row.dts, 0);
             row.cts = 0;
-            row.flags = LR_SAMPLE_CONFIG | (video ? LR_SAMPLE_VIDEO : 0);
+            row.flags = LR_SAMPLE_CONFIG | (video ? LR_SAMPLE_VIDEO : 0)
+                        | LR_SAMPLE_FLAGS(body.header);
+
+            if (video) {
+                lr_picture_config(&r->picture, track->config.data, size);
+            }
 
             ngx_live_record_tag(r, type, &row, peek, n, in, size);
         }
@@ -614,7 +625,23 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
         return;
     }
 
-    r->timeline.force = r->pos + size > NGX_LIVE_RECORD_FILE_MAX;
+    if (body.codec != track->codec) {
+
+        /* without a sequence header nothing else tells */
+
+        if (track->codec != LR_CODEC_NONE) {
+            track->changed = 1;
+            lr_timeline_changed(&r->timeline);
+        }
+
+        track->codec = body.codec;
+    }
+
+    /* a file cannot change its mind about audio until a key frame comes */
+
+    r->timeline.force = r->pos + size > NGX_LIVE_RECORD_FILE_MAX
+                        || (!video && track->changed
+                            && r->settings.formats != LR_FORMAT_M3U8);
 
     lr_timeline_frame(&r->timeline, video, body.key, timestamp, body.cts,
                       wall, &f);
@@ -646,7 +673,12 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
     row.dts = (int32_t) (f.dts - r->fragment.base);
     row.cts = f.cts;
     row.flags = (video ? LR_SAMPLE_VIDEO : 0)
-                | (body.key ? LR_SAMPLE_KEY : 0);
+                | (body.key ? LR_SAMPLE_KEY : 0)
+                | LR_SAMPLE_FLAGS(body.header);
+
+    if (video) {
+        row.flags |= ngx_live_record_picture(r, &body, in, size);
+    }
 
     /* the file says the same as the table */
 
@@ -701,10 +733,33 @@ ngx_live_record_config(ngx_live_record_recorder_t *r,
     }
 
     if (!first) {
+        track->changed = 1;
         lr_timeline_changed(&r->timeline);
     }
 
     return 1;
+}
+
+
+/* a row has to say what its message is, for when the media is gone */
+
+static ngx_uint_t
+ngx_live_record_picture(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
+    ngx_chain_t *in, size_t size)
+{
+    lr_picture_begin(&r->picture, body, size);
+
+    for ( /* void */ ; in; in = in->next) {
+
+        if (lr_picture_feed(&r->picture, in->buf->pos,
+                            in->buf->last - in->buf->pos)
+            == LR_OK)
+        {
+            break;
+        }
+    }
+
+    return lr_picture_end(&r->picture);
 }
 
 
@@ -715,9 +770,14 @@ ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body)
 {
     char         buf[32], text[128];
-    const char  *name;
+    unsigned     formats;
+    const char  *name, *which;
 
-    if (body->codec != LR_CODEC_OTHER
+    /* flv takes any */
+
+    formats = r->settings.formats & (LR_FORMAT_M3U8 | LR_FORMAT_MP4);
+
+    if (body->codec != LR_CODEC_OTHER || formats == 0
         || (track->told && track->refused == body->id))
     {
         return;
@@ -727,15 +787,17 @@ ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     track->refused = body->id;
 
     name = lr_codec_name(body, track->type, buf);
+    which = formats == LR_FORMAT_M3U8 ? "m3u8"
+            : formats == LR_FORMAT_MP4 ? "mp4" : "m3u8 and mp4";
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "live record: \"%s/%s\" has %s %s, which m3u8 cannot hold: "
+                  "live record: \"%s/%s\" has %s %s, which %s cannot hold: "
                   "the rest is recorded", r->settings.app,
                   r->settings.stream, name,
-                  track->type == LR_FLV_VIDEO ? "video" : "audio");
+                  track->type == LR_FLV_VIDEO ? "video" : "audio", which);
 
-    (void) snprintf(text, sizeof(text), "codec %s cannot be held by m3u8",
-                    name);
+    (void) snprintf(text, sizeof(text), "codec %s cannot be held by %s",
+                    name, which);
 
     ngx_live_record_queue_error(&r->out, text);
 }
@@ -867,6 +929,7 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
     ngx_buf_t                 b;
     ngx_uint_t                i;
     ngx_chain_t               cl;
+    lr_flv_body_t             body;
     ngx_live_record_track_t  *track;
 
     ngx_memzero(&r->fragment, sizeof(lr_fragment_t));
@@ -880,6 +943,8 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
 
     r->open = 1;
     r->pos = LR_FLV_FILE_HEADER;
+    r->audio.changed = 0;
+    r->video.changed = 0;
 
     if (ngx_live_record_queue_open(&r->out, &r->fragment) != NGX_OK) {
         ngx_live_record_no_memory(r);
@@ -887,6 +952,8 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
     }
 
     (void) lr_buf_reserve(&r->rows, r->nrows * sizeof(lr_row_t));
+
+    ngx_memzero(&r->picture, sizeof(lr_picture_t));
 
     /* every fragment can be decoded alone */
 
@@ -904,9 +971,16 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
         b.pos = track->config.data;
         b.last = b.pos + track->config.len;
 
+        lr_flv_parse(track->type, b.pos, track->config.len, &body);
+
         row.dts = (int32_t) (f->dts - r->fragment.base);
         row.cts = 0;
-        row.flags = LR_SAMPLE_CONFIG | (i ? 0 : LR_SAMPLE_VIDEO);
+        row.flags = LR_SAMPLE_CONFIG | LR_SAMPLE_FLAGS(body.header);
+
+        if (i == 0) {
+            row.flags |= LR_SAMPLE_VIDEO;
+            lr_picture_config(&r->picture, b.pos, track->config.len);
+        }
 
         ngx_live_record_tag(r, track->type, &row, NULL, 0, &cl,
                             track->config.len);
