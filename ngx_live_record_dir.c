@@ -11,11 +11,17 @@
 #include <ngx_event.h>
 
 #include "lr_dir.h"
+#include "lr_dir_parts.h"
 #include "ngx_live_record_bucket.h"
 
 
 static void ngx_live_record_dir_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_dir_put(ngx_live_record_request_t *req);
+static void ngx_live_record_dir_upload(ngx_live_record_request_t *req);
+static int ngx_live_record_dir_part(ngx_live_record_request_t *req,
+    lr_dir_upload_t *u);
+static ngx_int_t ngx_live_record_dir_open(ngx_live_record_request_t *req,
+    ngx_uint_t size);
 static void ngx_live_record_dir_done(ngx_event_t *ev);
 static lr_retry_e ngx_live_record_dir_sort(ngx_err_t err);
 
@@ -63,7 +69,15 @@ ngx_live_record_dir_thread(void *data, ngx_log_t *log)
                         &req->answer, req->err, sizeof(req->err));
         break;
 
-    default:
+    case NGX_LIVE_RECORD_BEGIN:
+    case NGX_LIVE_RECORD_PART:
+    case NGX_LIVE_RECORD_COMPLETE:
+    case NGX_LIVE_RECORD_ABORT:
+    case NGX_LIVE_RECORD_MOVE:
+        ngx_live_record_dir_upload(req);
+        return;
+
+    default: /* NGX_LIVE_RECORD_LIST */
         rc = lr_dir_list(root, req->key, req->after ? req->after : "",
                          &req->answer, req->err, sizeof(req->err));
     }
@@ -82,12 +96,7 @@ ngx_live_record_dir_put(ngx_live_record_request_t *req)
 
     b = req->bucket;
 
-    if (lr_body_open(&req->body, 0) != LR_OK) {
-        req->local = ngx_errno ? ngx_errno : NGX_ENOMEM;
-        req->result = LR_RETRY_AGAIN;
-        (void) snprintf(req->err, sizeof(req->err),
-                        "the fragment could not be read (%d: %s)",
-                        req->local, strerror(req->local));
+    if (ngx_live_record_dir_open(req, 0) != NGX_OK) {
         return;
     }
 
@@ -107,6 +116,103 @@ ngx_live_record_dir_put(ngx_live_record_request_t *req)
 }
 
 
+static void
+ngx_live_record_dir_upload(ngx_live_record_request_t *req)
+{
+    int              rc;
+    unsigned         left;
+    lr_dir_upload_t  u;
+
+    ngx_memzero(&u, sizeof(lr_dir_upload_t));
+
+    u.root = (char *) req->bucket->root.data;
+    u.key = req->key;
+    u.upload = req->upload;
+    u.keep = req->keep;
+    u.fsync = req->bucket->fsync;
+    u.err = req->err;
+    u.size = sizeof(req->err);
+
+    switch (req->op) {
+
+    case NGX_LIVE_RECORD_BEGIN:
+        rc = lr_dir_begin(&u, req->tag, &req->answer, &req->align);
+        break;
+
+    case NGX_LIVE_RECORD_PART:
+        rc = ngx_live_record_dir_part(req, &u);
+        break;
+
+    case NGX_LIVE_RECORD_COMPLETE:
+        rc = lr_dir_complete(&u, req->size);
+        break;
+
+    case NGX_LIVE_RECORD_ABORT:
+        rc = lr_dir_abort(&u);
+        break;
+
+    default: /* NGX_LIVE_RECORD_MOVE */
+        rc = lr_dir_move(&u, req->to, req->size, &left);
+        req->left = left;
+    }
+
+    switch (rc) {
+
+    case LR_OK:
+        req->result = LR_RETRY_OK;
+        break;
+
+    case LR_DECLINED:
+        req->result = LR_RETRY_EXISTS;
+        break;
+
+    case LR_AGAIN:
+        req->result = LR_RETRY_GONE;
+        break;
+
+    default:
+        req->result = ngx_live_record_dir_sort(u.error);
+    }
+}
+
+
+static int
+ngx_live_record_dir_part(ngx_live_record_request_t *req, lr_dir_upload_t *u)
+{
+    int  rc;
+
+    if (ngx_live_record_dir_open(req, 1) != NGX_OK) {
+        return LR_ERROR;
+    }
+
+    rc = lr_dir_part(u, req->number, req->offset, &req->body);
+
+    req->bytes = req->body.size;
+    req->local = u->local;
+
+    lr_body_close(&req->body);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_live_record_dir_open(ngx_live_record_request_t *req, ngx_uint_t size)
+{
+    if (lr_body_open(&req->body, size) == LR_OK) {
+        return NGX_OK;
+    }
+
+    req->local = ngx_errno ? ngx_errno : NGX_ENOMEM;
+    req->result = LR_RETRY_AGAIN;
+    (void) snprintf(req->err, sizeof(req->err),
+                    "the fragment could not be read (%d: %s)", req->local,
+                    strerror(req->local));
+
+    return NGX_ERROR;
+}
+
+
 static lr_retry_e
 ngx_live_record_dir_sort(ngx_err_t err)
 {
@@ -117,6 +223,7 @@ ngx_live_record_dir_sort(ngx_err_t err)
     case EROFS:
     case NGX_ENOTDIR:
     case NGX_ENAMETOOLONG:
+    case NGX_EXDEV:
         return LR_RETRY_ADMIN;
 
     default:

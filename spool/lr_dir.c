@@ -14,15 +14,8 @@
 #include "lr_dir.h"
 
 
-#define LR_DIR_PATH  4096
-
-
-static int lr_dir_path(char *path, const char *root, const char *key);
-static int lr_dir_make(char *path, size_t root, unsigned fsync);
-static int lr_dir_write(int fd, const u_char *p, size_t n);
-static int lr_dir_name(const char *temp, const char *path);
+static int lr_dir_link(const char *temp, const char *path);
 static int lr_dir_same(const char *a, const char *b);
-static int lr_dir_sync(char *path);
 static int lr_dir_compare(const void *a, const void *b);
 
 
@@ -34,8 +27,6 @@ lr_dir_put(const char *root, const char *key, const char *tag,
     int          fd, rc, n;
     char         path[LR_DIR_PATH], temp[LR_DIR_PATH];
     char        *name;
-    size_t       len;
-    u_char      *p;
     struct stat  st;
 
     fd = -1;
@@ -58,43 +49,13 @@ lr_dir_put(const char *root, const char *key, const char *tag,
         goto failed;
     }
 
-    /* one that was left behind may be the object by another name */
+    fd = lr_dir_create(temp, strlen(root), fsync);
 
-    (void) unlink(temp);
-
-    fd = open(temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
-
-    if (fd == -1 && errno == ENOENT) {
-
-        if (lr_dir_make(path, strlen(root), fsync) != LR_OK) {
-            goto failed;
-        }
-
-        fd = open(temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
-    }
-
-    if (fd == -1) {
+    if (fd == -1 || lr_dir_body(fd, body, UINT64_MAX) != LR_OK) {
         goto failed;
-    }
-
-    for ( ;; ) {
-        rc = lr_body_next(body, &p, &len);
-
-        if (rc == LR_DECLINED) {
-            break;
-        }
-
-        if (rc != LR_OK || lr_dir_write(fd, p, len) != LR_OK) {
-            goto failed;
-        }
     }
 
     *bytes = body->done;
-
-    if (body->done == 0) {
-        errno = ENODATA;
-        goto failed;
-    }
 
     if (fstat(fd, &st) == -1) {
         goto failed;
@@ -116,31 +77,15 @@ lr_dir_put(const char *root, const char *key, const char *tag,
         goto failed;
     }
 
-    if (!keep) {
-        if (rename(temp, path) == -1) {
-            goto failed;
-        }
+    rc = lr_dir_name(temp, path, keep, fsync);
 
-    } else {
-
-        rc = lr_dir_name(temp, path);
-
-        if (rc == LR_ERROR) {
-            goto failed;
-        }
-
-        (void) unlink(temp);
-
-        if (rc == LR_DECLINED) {
-            return LR_DECLINED;
-        }
-    }
-
-    if (fsync && lr_dir_sync(path) != LR_OK) {
+    if (rc == LR_ERROR) {
         goto failed;
     }
 
-    return LR_OK;
+    (void) unlink(temp);
+
+    return rc;
 
 failed:
 
@@ -163,7 +108,7 @@ failed:
 }
 
 
-static int
+int
 lr_dir_path(char *path, const char *root, const char *key)
 {
     int  n;
@@ -179,9 +124,28 @@ lr_dir_path(char *path, const char *root, const char *key)
 }
 
 
-/* makes the directories on the way to a path, below its root */
+int
+lr_dir_create(char *path, size_t root, unsigned fsync)
+{
+    int  fd;
 
-static int
+    /* one that was left behind may be an object by another name */
+
+    (void) unlink(path);
+
+    fd = open(path, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
+
+    if (fd == -1 && errno == ENOENT
+        && lr_dir_make(path, root, fsync) == LR_OK)
+    {
+        fd = open(path, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
+    }
+
+    return fd;
+}
+
+
+int
 lr_dir_make(char *path, size_t root, unsigned fsync)
 {
     int    rc;
@@ -215,7 +179,44 @@ lr_dir_make(char *path, size_t root, unsigned fsync)
 }
 
 
-static int
+int
+lr_dir_body(int fd, lr_body_t *body, uint64_t max)
+{
+    int      rc;
+    size_t   len;
+    u_char  *p;
+
+    for ( ;; ) {
+        rc = lr_body_next(body, &p, &len);
+
+        if (rc == LR_DECLINED) {
+            break;
+        }
+
+        if (rc != LR_OK) {
+            return LR_DECLINED;
+        }
+
+        if (body->done > max) {
+            errno = EIO;
+            return LR_ERROR;
+        }
+
+        if (lr_dir_write(fd, p, len) != LR_OK) {
+            return LR_ERROR;
+        }
+    }
+
+    if (body->done == 0) {
+        errno = ENODATA;
+        return LR_DECLINED;
+    }
+
+    return LR_OK;
+}
+
+
+int
 lr_dir_write(int fd, const u_char *p, size_t n)
 {
     ssize_t  got;
@@ -239,13 +240,33 @@ lr_dir_write(int fd, const u_char *p, size_t n)
 }
 
 
+int
+lr_dir_name(const char *temp, char *path, unsigned keep, unsigned fsync)
+{
+    int  rc;
+
+    if (keep) {
+        rc = lr_dir_link(temp, path);
+
+    } else {
+        rc = rename(temp, path) == 0 ? LR_OK : LR_ERROR;
+    }
+
+    if (rc == LR_OK && fsync) {
+        rc = lr_dir_sync(path);
+    }
+
+    return rc;
+}
+
+
 /*
  * Gives a file its name where there is none, or one with the same bytes:
  * link() fails where there is a name, which rename() would take.
  */
 
 static int
-lr_dir_name(const char *temp, const char *path)
+lr_dir_link(const char *temp, const char *path)
 {
     struct stat  st;
 
@@ -280,14 +301,18 @@ lr_dir_same(const char *a, const char *b)
     int          fa, fb, rc, err;
     u_char      *buf;
     ssize_t      n, m;
-    struct stat  st;
+    struct stat  sa, sb;
 
-    if (lstat(b, &st) == -1) {
+    if (stat(a, &sa) == -1 || lstat(b, &sb) == -1) {
         return LR_ERROR;
     }
 
-    if (!S_ISREG(st.st_mode)) {
+    if (!S_ISREG(sb.st_mode) || sa.st_size != sb.st_size) {
         return LR_DECLINED;
+    }
+
+    if (sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev) {
+        return LR_OK;
     }
 
     rc = LR_ERROR;
@@ -337,7 +362,7 @@ done:
 }
 
 
-static int
+int
 lr_dir_sync(char *path)
 {
     int    fd, rc;

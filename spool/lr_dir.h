@@ -38,4 +38,39 @@ int lr_dir_list(const char *root, const char *prefix, const char *after,
     lr_buf_t *out, char *err, size_t size);
 
 
+/* what objects in one piece and those in parts have in common */
+
+#define LR_DIR_PATH  4096
+
+
+/* the path of a key, in LR_DIR_PATH bytes; LR_ERROR with ENAMETOOLONG */
+int lr_dir_path(char *path, const char *root, const char *key);
+
+/* makes the directories on the way to a path, below its first root bytes */
+int lr_dir_make(char *path, size_t root, unsigned fsync);
+
+/* an empty file instead of what was there; -1 with errno */
+int lr_dir_create(char *path, size_t root, unsigned fsync);
+
+/*
+ * Writes all of a body that was opened, from where the file stands, but not
+ * more than max bytes.  LR_ERROR with errno: it cannot be written;
+ * LR_DECLINED with errno: it cannot be read, or is empty.
+ */
+int lr_dir_body(int fd, lr_body_t *body, uint64_t max);
+
+int lr_dir_write(int fd, const u_char *p, size_t n);
+
+/*
+ * Gives a finished file its name as well; who calls removes the old one,
+ * which may be gone.  With "keep", LR_DECLINED when something else has the
+ * name.
+ */
+int lr_dir_name(const char *temp, char *path, unsigned keep,
+    unsigned fsync);
+
+/* makes the names in the directory of a path last */
+int lr_dir_sync(char *path);
+
+
 #endif /* _LR_DIR_H_INCLUDED_ */

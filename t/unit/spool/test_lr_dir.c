@@ -197,13 +197,14 @@ in_the_way(void **state)
 static void
 full_disk(void **state)
 {
-    char         path[CHECK_PATH];
-    char         text[200];
-    rlim_t       n;
-    lr_buf_t     flv;
-    uint64_t     bytes;
-    lr_body_t    b;
-    lr_engine_t  e;
+    char                path[CHECK_PATH];
+    char                text[200];
+    rlim_t              n;
+    lr_buf_t            flv;
+    uint64_t            bytes;
+    lr_body_t           b;
+    lr_engine_t         e;
+    lr_file_fragment_t  f;
 
     memset(text, 'x', sizeof(text));
     text[199] = '\0';
@@ -232,8 +233,12 @@ full_disk(void **state)
     memset(&flv, 0, sizeof(flv));
     check_fragment(&flv, NULL, 100, 20000);
     check_write(*state, "000001.flv", flv.data, flv.len);
+    memset(&f, 0, sizeof(f));
+    f.number = 1;
+    b.kind = LR_BODY_TS;
     b.dir = *state;
-    b.number = 1;
+    b.fragments = &f;
+    b.n = 1;
     b.engine = &e;
 
     check_limit(1000000);
