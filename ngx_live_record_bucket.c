@@ -27,6 +27,10 @@ static void ngx_live_record_bucket_state(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
 
 
+/* all parts of an upload but the last are as large as that */
+#define NGX_LIVE_RECORD_OSS_PART_MIN  (100 * 1024)
+
+
 /* kept for the next fragment, so that memory follows the requests under way
    and not the recordings */
 
@@ -54,6 +58,13 @@ ngx_live_record_request_create(void)
 }
 
 
+uint64_t
+ngx_live_record_bucket_part_min(ngx_live_record_bucket_t *b)
+{
+    return b->type == NGX_LIVE_RECORD_OSS ? NGX_LIVE_RECORD_OSS_PART_MIN : 1;
+}
+
+
 void
 ngx_live_record_request_start(ngx_live_record_request_t *req)
 {
@@ -61,6 +72,9 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     req->local = 0;
     req->retry_after = 0;
     req->bytes = 0;
+    req->sum = 0;
+    req->align = 0;
+    req->left = 0;
     req->answer.len = 0;
     req->err[0] = '\0';
 
@@ -79,7 +93,9 @@ ngx_live_record_request_run(ngx_live_record_request_t *req)
     req->active = 1;
     req->bucket->active++;
 
-    if (req->op == NGX_LIVE_RECORD_PUT && req->body.text.data == NULL) {
+    if ((req->op == NGX_LIVE_RECORD_PUT || req->op == NGX_LIVE_RECORD_PART)
+        && req->body.kind != LR_BODY_TEXT)
+    {
         ngx_live_record_lend_engine(req);
     }
 
@@ -177,9 +193,18 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
 
     switch (req->result) {
 
+    case LR_RETRY_GONE:
+
+        /* that something has vanished is no sign of health */
+
+        if (req->op >= NGX_LIVE_RECORD_BEGIN) {
+            return;
+        }
+
+        /* fall through */
+
     case LR_RETRY_OK:
     case LR_RETRY_EXISTS:
-    case LR_RETRY_GONE:
 
         if (b->failing) {
             ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
@@ -312,7 +337,7 @@ ngx_live_record_request_destroy(ngx_live_record_request_t *req)
 {
     lr_body_close(&req->body);
     ngx_live_record_return_engine(req);
-    lr_buf_free(&req->body.text);
+    lr_body_free(&req->body);
     lr_buf_free(&req->answer);
     ngx_free(req->key);
     ngx_free(req->after);

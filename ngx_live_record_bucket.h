@@ -12,13 +12,23 @@
 
 
 #include "lr_body.h"
+#include "lr_part.h"
 #include "ngx_live_record.h"
 
 
 typedef enum {
     NGX_LIVE_RECORD_PUT = 0,
     NGX_LIVE_RECORD_GET,
-    NGX_LIVE_RECORD_LIST
+    NGX_LIVE_RECORD_LIST,
+
+    /* an object in parts, which may come in any order */
+
+    NGX_LIVE_RECORD_BEGIN,        /* gives the id of an upload */
+    NGX_LIVE_RECORD_PART,
+    NGX_LIVE_RECORD_COMPLETE,     /* makes the object of the parts */
+    NGX_LIVE_RECORD_ABORT,
+
+    NGX_LIVE_RECORD_MOVE          /* gives an object another key */
 } ngx_live_record_op_e;
 
 
@@ -33,11 +43,28 @@ struct ngx_live_record_request_s {
 
     char                      *key;        /* of LIST: the prefix */
     char                      *after;      /* of LIST: keys behind this */
-    const char                *type;       /* of PUT: Content-Type */
-    const char                *tag;        /* of PUT: the recording's id */
-    lr_body_t                  body;       /* of PUT */
-    unsigned                   keep:1;     /* of PUT: never overwrite what
-                                              is not the same */
+    const char                *type;       /* of PUT, BEGIN: Content-Type */
+    const char                *tag;        /* the recording's id */
+    lr_body_t                  body;       /* of PUT, PART */
+    unsigned                   keep:1;     /* of PUT, BEGIN, COMPLETE, MOVE:
+                                              never overwrite what is not
+                                              the same */
+
+    const char                *upload;     /* of PART, COMPLETE, ABORT: what
+                                              BEGIN has given */
+    unsigned                   again:1;    /* of BEGIN: uploads of this key
+                                              may have been left open, and
+                                              are aborted first */
+    uint32_t                   number;     /* of PART: from 1 */
+    uint64_t                   offset;     /* of PART: of its bytes, counted
+                                              from the start of part 2; of
+                                              part 1: how long all the others
+                                              are */
+    const lr_part_t           *parts;      /* of COMPLETE: in order */
+    size_t                     nparts;
+    const char                *to;         /* of MOVE */
+    uint64_t                   size;       /* of COMPLETE, MOVE: what the */
+    uint64_t                   crc;        /* object is known to be */
 
     void                     (*handler)(ngx_live_record_request_t *req);
     void                      *data;
@@ -47,9 +74,18 @@ struct ngx_live_record_request_s {
     lr_retry_e                 result;
     int                        local;      /* errno, if the body failed */
     ngx_uint_t                 retry_after;
-    uint64_t                   bytes;      /* of PUT: of the object */
+    uint64_t                   bytes;      /* of PUT: of the object; of PART:
+                                              of the part */
+    uint64_t                   sum;        /* of PUT, PART: CRC-64, or 0 */
+    uint32_t                   align;      /* of BEGIN: part 1 has to be a
+                                              multiple of this; 0: any */
+    unsigned                   left:1;     /* of MOVE: done, but the object
+                                              is under its old key as well,
+                                              err says why */
     lr_buf_t                   answer;     /* of GET: the object; of LIST:
-                                              "key\0version\0" ... */
+                                              "key\0version\0" ...; of
+                                              BEGIN: the upload's id, of
+                                              PART: its ETag, as strings */
     char                       err[512];
 
     /* the bucket's own */
@@ -64,6 +100,9 @@ struct ngx_live_record_request_s {
 /* the largest object that is read into memory */
 #define NGX_LIVE_RECORD_GET_MAX  (8 * 1024 * 1024)
 
+
+/* the least bytes that a part may have */
+uint64_t ngx_live_record_bucket_part_min(ngx_live_record_bucket_t *b);
 
 ngx_live_record_request_t *ngx_live_record_request_create(void);
 

@@ -32,6 +32,9 @@
 /* a taken name is tried with so many others */
 #define NGX_LIVE_RECORD_NAMES  100
 
+/* tries of a move that is not allowed, before the file stays where it is */
+#define NGX_LIVE_RECORD_MOVES  5
+
 
 typedef enum {
     NGX_LIVE_RECORD_SHIP_OPEN = 0,
@@ -39,6 +42,8 @@ typedef enum {
     NGX_LIVE_RECORD_SHIP_NAME,
     NGX_LIVE_RECORD_SHIP_CONFIRM,
     NGX_LIVE_RECORD_SHIP_SKIP,
+    NGX_LIVE_RECORD_SHIP_WITHOUT,
+    NGX_LIVE_RECORD_SHIP_ABANDON,
     NGX_LIVE_RECORD_SHIP_REMOVE,
     NGX_LIVE_RECORD_SHIP_QUARANTINE
 } ngx_live_record_ship_op_e;
@@ -51,7 +56,7 @@ typedef struct {
     lr_ship_t                    ship;
     lr_ship_step_e               step;        /* under way */
     unsigned                     other;       /* name tried */
-    lr_buf_t                     key;
+    lr_ship_order_t              order;
     ngx_live_record_request_t   *request;
     ngx_live_record_day_t       *day;
 
@@ -59,8 +64,9 @@ typedef struct {
     ngx_thread_task_t            task;
     int                          rc;
     int                          prepared;
+    int                          local;       /* errno of that */
     const char                  *why;         /* of a skip */
-    lr_buf_t                     text;
+    lr_buf_t                     result;      /* key that is confirmed */
     char                         err[512];
 
     uint64_t                     size;        /* of record.log, last seen */
@@ -107,8 +113,17 @@ static void ngx_live_record_ship_prepare(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_done(ngx_event_t *ev);
 static void ngx_live_record_ship_failed(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_step(ngx_live_record_ship_t *s);
-static void ngx_live_record_ship_put(ngx_live_record_ship_t *s);
-static void ngx_live_record_ship_put_done(ngx_live_record_request_t *req);
+static void ngx_live_record_ship_unprepared(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_ask(ngx_live_record_ship_t *s);
+static ngx_uint_t ngx_live_record_ship_fill(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_asked(ngx_live_record_request_t *req);
+static void ngx_live_record_ship_told(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_confirm(ngx_live_record_ship_t *s,
+    const char *key);
+static void ngx_live_record_ship_skip(ngx_live_record_ship_t *s,
+    ngx_err_t err);
+static void ngx_live_record_ship_gone(ngx_live_record_ship_t *s);
+static ngx_uint_t ngx_live_record_ship_retry(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_day_done(void *data, lr_retry_e result,
     ngx_uint_t after);
 static void ngx_live_record_ship_again(ngx_live_record_ship_t *s,
@@ -449,8 +464,8 @@ ngx_live_record_ship_destroy(ngx_live_record_ship_t *s)
         lr_ship_close(&s->ship);
     }
 
-    lr_buf_free(&s->key);
-    lr_buf_free(&s->text);
+    lr_ship_order_free(&s->order);
+    lr_buf_free(&s->result);
     ngx_free(s);
 }
 
@@ -488,6 +503,7 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
 
     char                        dir[LR_PATH_MAX];
     ngx_uint_t                  i;
+    lr_ship_result_t            result;
     ngx_live_record_request_t  *req;
 
     req = s->request;
@@ -524,13 +540,39 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
         break;
 
     case NGX_LIVE_RECORD_SHIP_CONFIRM:
-        s->rc = lr_ship_confirm(&s->ship, s->step, (char *) s->key.data,
-                                req->bytes, &req->body.tracks);
+
+        result.key = (char *) s->result.data;
+        result.answer = req->answer.len ? (char *) req->answer.data : "";
+        result.bytes = req->bytes;
+        result.crc = req->sum;
+        result.align = req->align;
+        result.tracks = s->step == LR_SHIP_FRAGMENT ? &req->body.tracks
+                                                    : NULL;
+
+        s->rc = lr_ship_confirm(&s->ship, s->step, &result);
         s->other = 0;
         break;
 
     case NGX_LIVE_RECORD_SHIP_SKIP:
         s->rc = lr_ship_skip(&s->ship, s->why);
+        s->other = 0;
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_WITHOUT:
+
+        s->rc = lr_ship_without(&s->ship);
+        s->other = 0;
+
+        if (s->rc == LR_DECLINED) {
+            (void) snprintf(s->err, sizeof(s->err), "a file of it could not "
+                            "be read");
+            s->rc = LR_ERROR;
+        }
+
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_ABANDON:
+        s->rc = lr_ship_abandon(&s->ship, s->why);
         s->other = 0;
         break;
 
@@ -564,8 +606,9 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
 
     if (s->rc == LR_OK) {
         ngx_live_record_ship_prepare(s);
+    }
 
-    } else if (s->rc == LR_ERROR && s->err[0] == '\0') {
+    if (s->rc == LR_ERROR && s->err[0] == '\0') {
         (void) snprintf(s->err, sizeof(s->err), "writing to it failed "
                         "(%d: %s)", ngx_errno, strerror(ngx_errno));
     }
@@ -575,33 +618,40 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
 static void
 ngx_live_record_ship_prepare(ngx_live_record_ship_t *s)
 {
+    ngx_live_record_bucket_t  *b;
+
+    b = ngx_live_record_find_bucket(ngx_live_record_conf,
+                                    s->ship.settings.bucket);
+
+    s->ship.part_min = b ? ngx_live_record_bucket_part_min(b) : 0;
     s->step = lr_ship_next(&s->ship);
     s->prepared = LR_OK;
 
-    s->key.len = 0;
-    s->text.len = 0;
+    lr_ship_order_free(&s->order);
 
     switch (s->step) {
 
-    case LR_SHIP_FRAGMENT:
-    case LR_SHIP_MANIFEST:
-    case LR_SHIP_INDEX:
-        s->prepared = lr_ship_prepare(&s->ship, s->step, s->other, &s->key,
-                                      &s->text);
+    case LR_SHIP_WAIT:
+    case LR_SHIP_DAY:
+    case LR_SHIP_DONE:
         break;
 
     default:
-        break;
-    }
+        s->prepared = lr_ship_prepare(&s->ship, s->step, s->other,
+                                      &s->order);
+        s->local = s->prepared == LR_ERROR ? ngx_errno : 0;
 
-    if (s->key.len == 0) {
-        lr_buf_append(&s->key, "", 1);
-    }
+        /* an upload is journalled before it is asked for */
 
-    if (s->key.failed || s->text.failed) {
-        lr_buf_free(&s->key);
-        lr_buf_free(&s->text);
-        s->prepared = LR_ERROR;
+        if (s->prepared == LR_ERROR && s->step == LR_SHIP_BEGIN) {
+            s->rc = LR_ERROR;
+        }
+
+        if (s->order.key.failed || s->order.to.failed
+            || s->order.body.text.failed)
+        {
+            s->prepared = LR_ERROR;
+        }
     }
 }
 
@@ -653,7 +703,9 @@ ngx_live_record_ship_done(ngx_event_t *ev)
     /* what the bucket has taken may still fail to be journalled */
 
     if (s->op == NGX_LIVE_RECORD_SHIP_CONFIRM
-        || s->op == NGX_LIVE_RECORD_SHIP_SKIP)
+        || s->op == NGX_LIVE_RECORD_SHIP_SKIP
+        || s->op == NGX_LIVE_RECORD_SHIP_WITHOUT
+        || s->op == NGX_LIVE_RECORD_SHIP_ABANDON)
     {
         s->tries = 0;
         s->told = 0;
@@ -761,7 +813,7 @@ ngx_live_record_ship_step(ngx_live_record_ship_t *s)
             return;
         }
 
-        s->request->handler = ngx_live_record_ship_put_done;
+        s->request->handler = ngx_live_record_ship_asked;
         s->request->data = s;
     }
 
@@ -785,92 +837,152 @@ ngx_live_record_ship_step(ngx_live_record_ship_t *s)
 
     if (s->prepared == LR_DECLINED) {
         s->request->bytes = 0;
-        s->key.len = 0;
-        lr_buf_append(&s->key, "", 1);
-        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
+        ngx_live_record_ship_confirm(s, "");
         return;
     }
 
     if (s->prepared != LR_OK) {
-        if (!s->told) {
-            s->told = 1;
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "live record: \"%V\" waits in the spool: no "
-                          "name of up to %d bytes can be made for it, or "
-                          "there is no memory", &s->sn.str,
-                          LR_NAME_KEY_LEN);
-        }
-
-        ngx_live_record_ship_again(s, LR_RETRY_ADMIN, 0);
+        ngx_live_record_ship_unprepared(s);
         return;
     }
 
-    ngx_live_record_ship_put(s);
+    ngx_live_record_ship_ask(s);
 }
 
 
 static void
-ngx_live_record_ship_put(ngx_live_record_ship_t *s)
+ngx_live_record_ship_unprepared(ngx_live_record_ship_t *s)
 {
-    ngx_live_record_request_t  *req;
+    if (s->step == LR_SHIP_FRAGMENT
+        && (s->local == NGX_ENOENT || s->local == ENODATA))
+    {
+        ngx_live_record_ship_skip(s, s->local);
+        return;
+    }
 
-    req = s->request;
+    if (!s->told) {
+        s->told = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, s->local,
+                      "live record: \"%V\" waits in the spool: no "
+                      "name of up to %d bytes can be made for it, or "
+                      "there is no memory", &s->sn.str, LR_NAME_KEY_LEN);
+    }
 
-    ngx_free(req->key);
+    ngx_live_record_ship_again(s, LR_RETRY_ADMIN, 0);
+}
 
-    req->key = ngx_alloc(s->key.len + 1, ngx_cycle->log);
-    if (req->key == NULL) {
+
+/* puts the order of a step to the bucket */
+
+static void
+ngx_live_record_ship_ask(ngx_live_record_ship_t *s)
+{
+    /* what is not on the disk yet goes before what is safe there */
+
+    if (s->order.body.kind != LR_BODY_TEXT
+        && ngx_live_record_recorder_backlog() > NGX_LIVE_RECORD_BACKLOG)
+    {
+        ngx_add_timer(&s->timer, NGX_LIVE_RECORD_BACKLOG_WAIT);
+        return;
+    }
+
+    if (s->step == LR_SHIP_ABORT && s->ship.file->upload == NULL) {
+        ngx_live_record_ship_confirm(s, "");
+        return;
+    }
+
+    if (ngx_live_record_ship_fill(s) != NGX_OK) {
         ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
         return;
     }
 
-    ngx_cpystrn((u_char *) req->key, s->key.data, s->key.len + 1);
+    s->busy = 1;
+
+    ngx_live_record_request_start(s->request);
+}
+
+
+static ngx_uint_t
+ngx_live_record_ship_fill(ngx_live_record_ship_t *s)
+{
+    lr_ship_file_t             *file;
+    lr_ship_order_t            *order;
+    ngx_live_record_request_t  *req;
+
+    req = s->request;
+    order = &s->order;
+    file = s->ship.file;
+
+    ngx_free(req->key);
+
+    req->key = ngx_alloc(order->key.len + 1, ngx_cycle->log);
+    if (req->key == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_cpystrn((u_char *) req->key, order->key.data, order->key.len + 1);
 
     req->op = NGX_LIVE_RECORD_PUT;
     req->tag = s->ship.rec.id;
+    req->to = (char *) order->to.data;
+    req->keep = order->keep;
+    req->again = order->again;
+    req->number = order->number;
+    req->offset = order->offset;
+    req->size = order->size;
+    req->crc = order->crc;
 
-    lr_buf_free(&req->body.text);
+    lr_body_take(&req->body, &order->body);
 
     switch (s->step) {
 
     case LR_SHIP_FRAGMENT:
-
-        /* what is not on the disk yet goes before what is safe there */
-
-        if (ngx_live_record_recorder_backlog() > NGX_LIVE_RECORD_BACKLOG) {
-            ngx_add_timer(&s->timer, NGX_LIVE_RECORD_BACKLOG_WAIT);
-            return;
-        }
-
         req->type = "video/mp2t";
-        req->keep = 1;
-        req->body.dir = s->ship.dir;
-        req->body.number = s->ship.fragments[s->ship.next].f.number;
-        req->body.base = s->ship.fragments[s->ship.next].f.base;
-        break;
+        return NGX_OK;
 
     case LR_SHIP_MANIFEST:
         req->type = "application/json";
-        req->keep = 0;
-        req->body.text = s->text;
-        ngx_memzero(&s->text, sizeof(lr_buf_t));
+        return NGX_OK;
+
+    case LR_SHIP_INDEX:
+        req->type = "application/vnd.apple.mpegurl";
+        return NGX_OK;
+
+    case LR_SHIP_BEGIN:
+        req->op = NGX_LIVE_RECORD_BEGIN;
         break;
 
-    default: /* LR_SHIP_INDEX */
-        req->type = "application/vnd.apple.mpegurl";
-        req->keep = 1;
-        req->body.text = s->text;
-        ngx_memzero(&s->text, sizeof(lr_buf_t));
+    case LR_SHIP_PART:
+        req->op = NGX_LIVE_RECORD_PART;
+        break;
+
+    case LR_SHIP_COMPLETE:
+        req->op = NGX_LIVE_RECORD_COMPLETE;
+        break;
+
+    case LR_SHIP_MOVE:
+        req->op = NGX_LIVE_RECORD_MOVE;
+        break;
+
+    case LR_SHIP_ABORT:
+        req->op = NGX_LIVE_RECORD_ABORT;
+        break;
+
+    default: /* LR_SHIP_FILE */
+        break;
     }
 
-    s->busy = 1;
+    req->type = file->format == LR_FORMAT_MP4 ? "video/mp4" : "video/x-flv";
+    req->upload = file->upload;
+    req->parts = file->parts;
+    req->nparts = file->nparts;
 
-    ngx_live_record_request_start(req);
+    return NGX_OK;
 }
 
 
 static void
-ngx_live_record_ship_put_done(ngx_live_record_request_t *req)
+ngx_live_record_ship_asked(ngx_live_record_request_t *req)
 {
     ngx_live_record_ship_t  *s;
 
@@ -878,11 +990,9 @@ ngx_live_record_ship_put_done(ngx_live_record_request_t *req)
     s->busy = 0;
 
     if (req->result == LR_RETRY_OK) {
-        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
-                      "live record: \"%V\" stored \"%s\", %uL bytes",
-                      &s->sn.str, req->key, req->bytes);
-
-        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
+        ngx_live_record_ship_told(s);
+        ngx_live_record_ship_confirm(s, s->step == LR_SHIP_MOVE ? req->to
+                                                                : req->key);
         return;
     }
 
@@ -891,31 +1001,12 @@ ngx_live_record_ship_put_done(ngx_live_record_request_t *req)
         return;
     }
 
-    if (req->result == LR_RETRY_EXISTS
-        && s->other < NGX_LIVE_RECORD_NAMES)
-    {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "live record: \"%V\": there is another object \"%s\" "
-                      "already, another name is taken", &s->sn.str,
-                      req->key);
-
-        s->other++;
-        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_NAME);
+    if (req->local == NGX_ENOENT || req->local == ENODATA) {
+        ngx_live_record_ship_skip(s, req->local);
         return;
     }
 
-    if (s->step == LR_SHIP_FRAGMENT
-        && (req->local == NGX_ENOENT || req->local == ENODATA))
-    {
-        s->why = req->local == NGX_ENOENT ? "its file is gone"
-                                          : "there is nothing in it that "
-                                            "m3u8 can hold";
-
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%V\" has no object of fragment %uD: "
-                      "%s", &s->sn.str, req->body.number, s->why);
-
-        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_SKIP);
+    if (!ngx_live_record_ship_retry(s)) {
         return;
     }
 
@@ -927,6 +1018,183 @@ ngx_live_record_ship_put_done(ngx_live_record_request_t *req)
     }
 
     ngx_live_record_ship_again(s, req->result, req->retry_after);
+}
+
+
+static void
+ngx_live_record_ship_told(ngx_live_record_ship_t *s)
+{
+    ngx_live_record_request_t  *req;
+
+    req = s->request;
+
+    switch (req->op) {
+
+    case NGX_LIVE_RECORD_PUT:
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "live record: \"%V\" stored \"%s\", %uL bytes",
+                      &s->sn.str, req->key, req->bytes);
+        break;
+
+    case NGX_LIVE_RECORD_PART:
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "live record: \"%V\" stored part %uD of \"%s\", %uL "
+                      "bytes", &s->sn.str, req->number, req->key, req->bytes);
+        break;
+
+    case NGX_LIVE_RECORD_COMPLETE:
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "live record: \"%V\" stored \"%s\" of %uz parts, %uL "
+                      "bytes", &s->sn.str, req->key, req->nparts, req->size);
+        break;
+
+    case NGX_LIVE_RECORD_MOVE:
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "live record: \"%V\" moved \"%s\" to \"%s\"",
+                      &s->sn.str, req->key, req->to);
+
+        if (req->left) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: \"%V\" is stored as \"%s\", but "
+                          "\"%s\" could not be removed: %s", &s->sn.str,
+                          req->to, req->key, req->err);
+        }
+
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+/* has a thread journal that the step is done; the key may be the order's */
+
+static void
+ngx_live_record_ship_confirm(ngx_live_record_ship_t *s, const char *key)
+{
+    s->result.len = 0;
+    lr_buf_append(&s->result, key, ngx_strlen(key) + 1);
+
+    if (s->result.failed) {
+        lr_buf_free(&s->result);
+        ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+        return;
+    }
+
+    ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
+}
+
+
+/* what the step was to be made of is gone, or there is nothing in it */
+
+static void
+ngx_live_record_ship_skip(ngx_live_record_ship_t *s, ngx_err_t err)
+{
+    uint32_t  number;
+
+    if (s->step != LR_SHIP_FRAGMENT) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%V\": fragments of \"%s\" are gone or "
+                      "empty, it is made without them", &s->sn.str,
+                      s->request->key);
+
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_WITHOUT);
+        return;
+    }
+
+    /* what m3u8 cannot hold may be held by another format */
+
+    if (err == ENODATA && s->prepared == LR_OK
+        && s->ship.settings.formats != LR_FORMAT_M3U8)
+    {
+        s->request->bytes = 0;
+        ngx_live_record_ship_confirm(s, "");
+        return;
+    }
+
+    number = s->ship.fragments[s->ship.next].f.number;
+
+    s->why = err == NGX_ENOENT ? "its file is gone"
+                               : "there is nothing in it that m3u8 can hold";
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: \"%V\" has no object of fragment %uD: "
+                  "%s", &s->sn.str, number, s->why);
+
+    ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_SKIP);
+}
+
+
+/* what can be done about a refusal, but for trying again; 0 if it is */
+
+static ngx_uint_t
+ngx_live_record_ship_retry(ngx_live_record_ship_t *s)
+{
+    ngx_live_record_request_t  *req;
+
+    req = s->request;
+
+    if (req->result == LR_RETRY_EXISTS && s->step != LR_SHIP_COMPLETE
+        && s->other < NGX_LIVE_RECORD_NAMES)
+    {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "live record: \"%V\": there is another object \"%s\" "
+                      "already, another name is taken", &s->sn.str,
+                      s->step == LR_SHIP_MOVE ? req->to : req->key);
+
+        s->other++;
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_NAME);
+        return 0;
+    }
+
+    /* an upload's key is fixed: somebody has to make room for it */
+
+    if (req->result == LR_RETRY_EXISTS && !s->told) {
+        s->told = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%V\" waits in the spool: there is "
+                      "another object \"%s\", which has come while the file "
+                      "was sent; move it away", &s->sn.str, req->key);
+    }
+
+    if (req->result == LR_RETRY_GONE
+        && (s->step == LR_SHIP_PART || s->step == LR_SHIP_COMPLETE
+            || s->step == LR_SHIP_MOVE))
+    {
+        ngx_live_record_ship_gone(s);
+        return 0;
+    }
+
+    if (req->result == LR_RETRY_ADMIN && s->step == LR_SHIP_MOVE
+        && s->tries >= NGX_LIVE_RECORD_MOVES)
+    {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%V\": \"%s\" is stored, but cannot be "
+                      "moved to \"%s\" and keeps its name: %s", &s->sn.str,
+                      req->key, req->to, req->err);
+
+        ngx_live_record_ship_confirm(s, req->key);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/* an upload was aborted by somebody, or by a rule of the bucket */
+
+static void
+ngx_live_record_ship_gone(ngx_live_record_ship_t *s)
+{
+    s->why = "the bucket does not know it any more";
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: \"%V\" loses what was sent of \"%s\": the "
+                  "upload is not in the bucket any more: %s", &s->sn.str,
+                  s->request->key, s->request->err);
+
+    ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_ABANDON);
 }
 
 
@@ -943,20 +1211,19 @@ ngx_live_record_ship_day_done(void *data, lr_retry_e result,
     if (result == LR_RETRY_OK) {
         key = ngx_live_record_day_key(s->day);
 
-        s->key.len = 0;
-        lr_buf_append(&s->key, key, ngx_strlen(key) + 1);
         s->request->bytes = 0;
 
         ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
                       "live record: \"%V\" stored \"%s\", the index of the "
                       "day", &s->sn.str, key);
+
+        ngx_live_record_ship_confirm(s, key);
     }
 
     ngx_live_record_day_free(s->day);
     s->day = NULL;
 
-    if (result == LR_RETRY_OK && !s->key.failed) {
-        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_CONFIRM);
+    if (result == LR_RETRY_OK) {
         return;
     }
 

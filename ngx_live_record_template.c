@@ -346,6 +346,7 @@ ngx_live_record_set_format(ngx_conf_t *cf, ngx_live_record_option_t *option,
 {
     lr_settings_t *st = data;
 
+    unsigned     format;
     ngx_str_t   *value;
     ngx_uint_t   i;
 
@@ -354,30 +355,26 @@ ngx_live_record_set_format(ngx_conf_t *cf, ngx_live_record_option_t *option,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[i].data, "m3u8") == 0) {
-            if (st->formats & LR_FORMAT_M3U8) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"m3u8\" is duplicate in \"format\"");
-                return NGX_CONF_ERROR;
-            }
+        format = ngx_strcmp(value[i].data, "m3u8") == 0 ? LR_FORMAT_M3U8
+                 : ngx_strcmp(value[i].data, "mp4") == 0 ? LR_FORMAT_MP4
+                 : ngx_strcmp(value[i].data, "flv") == 0 ? LR_FORMAT_FLV : 0;
 
-            st->formats |= LR_FORMAT_M3U8;
-            continue;
-        }
-
-        if (ngx_strcmp(value[i].data, "mp4") == 0
-            || ngx_strcmp(value[i].data, "flv") == 0)
-        {
+        if (format == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"format %V\" is not supported by this "
-                               "version, it must be \"m3u8\"", &value[i]);
+                               "invalid value \"%V\" of \"format\", it must "
+                               "be \"m3u8\", \"mp4\", \"flv\", or several "
+                               "of them", &value[i]);
             return NGX_CONF_ERROR;
         }
 
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"format\", it must be "
-                           "\"m3u8\"", &value[i]);
-        return NGX_CONF_ERROR;
+        if (st->formats & format) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is duplicate in \"format\"",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        st->formats |= format;
     }
 
     return NGX_CONF_OK;

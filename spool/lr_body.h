@@ -2,9 +2,9 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * The bytes of an object on their way to a bucket: either a text in memory,
- * or a fragment rendered piece by piece.  The same source always gives the
- * same bytes, so that a request can be tried again from the start.
+ * The bytes of an object on their way to a bucket: a text in memory, or
+ * something rendered piece by piece from fragments.  The same source always
+ * gives the same bytes, so that a request can be tried again from the start.
  *
  * Opening and reading may block.  A body may be opened again after it was
  * closed; the memory for rendering is an engine's, which the caller lends.
@@ -16,52 +16,65 @@
 
 
 #include "lr_core.h"
+#include "lr_content.h"
+#include "lr_file.h"
 #include "lr_fragment.h"
 #include "lr_ts.h"
 
 
-/* what is in a rendered fragment; a codec is "" where there is none */
-
-typedef struct {
-    char                  video[8];
-    uint32_t              width;
-    uint32_t              height;
-    char                  audio[8];
-    uint32_t              rate;
-    uint32_t              channels;
-} lr_tracks_t;
+typedef enum {
+    LR_BODY_TEXT = 0,
+    LR_BODY_TS,               /* a fragment */
+    LR_BODY_FILE              /* an mp4 or flv file, or some of it */
+} lr_body_kind_e;
 
 
 /* what rendering needs, to be lent to one body at a time */
 
 typedef struct {
     lr_ts_t              *ts;
+    lr_file_t             file;
     lr_buf_t              window;
+    lr_buf_t              out;
 } lr_engine_t;
 
 
 typedef struct {
 
-    /* the source: a text if text.data is set, else a fragment */
+    /* the source, freed by lr_body_free(); see lr_file.h */
 
+    lr_body_kind_e        kind;
     lr_buf_t              text;
     const char           *dir;
-    uint32_t              number;
-    int64_t               base;
+    lr_file_fragment_t   *fragments;  /* of TS: the only one */
+    size_t                n;
+    size_t                from;
+    size_t                to;
+    int64_t               created;
+    uint32_t              align;
+    unsigned              format;     /* of FILE: LR_FORMAT_... */
+    unsigned              head:1;
 
     /* set by lr_body_open() and lr_body_next() */
 
+    unsigned              opened:1;
+    unsigned              ended:1;
     uint64_t              size;       /* in all, if it was asked for */
     uint64_t              done;       /* given out so far */
     size_t                given;      /* by the last call */
-    lr_tracks_t           tracks;     /* known at the end */
+    lr_buf_t             *out;
+    lr_tracks_t           tracks;     /* of TS: known at the end */
 
     lr_engine_t          *engine;     /* lent by the caller */
     lr_fragment_reader_t  reader;
-    unsigned              opened:1;
-    unsigned              ended:1;
 } lr_body_t;
 
+
+/* takes over a source, and frees the one before */
+void lr_body_take(lr_body_t *b, lr_body_t *source);
+
+/* frees the source; the body must not be open */
+void lr_body_free(lr_body_t *b);
 
 /*
  * Begins to read; with "size" set, the size is known afterwards, for which

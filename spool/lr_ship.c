@@ -19,22 +19,14 @@
 static int lr_ship_read(lr_ship_t *s, char *err, size_t size);
 static int lr_ship_on_fragment(void *data, const lr_fragment_t *f);
 static int lr_ship_on_span(void *data, int64_t wall, int64_t media);
-static int lr_ship_event(void *data, const char *event, json_t *o);
-static int lr_ship_event_fragment(lr_ship_t *s, json_t *o);
-static int lr_ship_event_skip(lr_ship_t *s, json_t *o);
-static int lr_ship_event_manifest(lr_ship_t *s, json_t *o);
-static int lr_ship_event_index(lr_ship_t *s, json_t *o);
-static lr_ship_fragment_t *lr_ship_head(lr_ship_t *s, json_t *o);
-static int lr_ship_journal(lr_ship_t *s, const char *event, json_t *o);
-static int lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o);
 static int lr_ship_add_spans(lr_ship_t *s);
-static int64_t lr_ship_part_end(const lr_manifest_t *part);
-static void lr_ship_trim(lr_ship_t *s);
-static int lr_ship_cycle_done(const lr_ship_t *s);
+static int lr_ship_prepare_fragment(lr_ship_t *s, lr_ship_order_t *order);
 static int lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key);
 static int lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text);
-static void lr_ship_cycle_range(const lr_ship_t *s, int64_t *start,
-    int64_t *end, int64_t *duration);
+static int lr_ship_confirm_fragment(lr_ship_t *s,
+    const lr_ship_result_t *result);
+static unsigned lr_ship_has_table(lr_ship_t *s,
+    const lr_ship_fragment_t *sf);
 
 
 int
@@ -65,6 +57,9 @@ lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
     if (rc != LR_OK) {
         goto failed;
     }
+
+    lr_ship_files_init(s);
+    s->low = 1;
 
     if (lr_zone_parse(s->settings.timezone, strlen(s->settings.timezone),
                       &s->zone)
@@ -102,9 +97,7 @@ lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
 
     /* the one before may have died before it removed what it confirmed */
 
-    if (s->next) {
-        lr_fragment_remove(dir, s->fragments[s->next - 1].f.number);
-    }
+    lr_ship_sweep(s);
 
     return LR_OK;
 
@@ -212,278 +205,6 @@ lr_ship_on_span(void *data, int64_t wall, int64_t media)
 }
 
 
-static int
-lr_ship_event(void *data, const char *event, json_t *o)
-{
-    lr_ship_t *s = data;
-
-    if (strcmp(event, "start") == 0) {
-        return json_integer_value(json_object_get(o, "version"))
-               == LR_SPOOL_VERSION ? LR_OK : LR_ERROR;
-    }
-
-    if (strcmp(event, "fragment") == 0) {
-        return lr_ship_event_fragment(s, o);
-    }
-
-    if (strcmp(event, "skip") == 0) {
-        return lr_ship_event_skip(s, o);
-    }
-
-    if (strcmp(event, "manifest") == 0) {
-        return lr_ship_event_manifest(s, o);
-    }
-
-    if (strcmp(event, "index") == 0) {
-        return lr_ship_event_index(s, o);
-    }
-
-    if (strcmp(event, "day") == 0) {
-        s->day = 1;
-        s->due = 0;
-    }
-
-    return LR_OK;
-}
-
-
-/* the events are about the fragments in their order */
-
-static lr_ship_fragment_t *
-lr_ship_head(lr_ship_t *s, json_t *o)
-{
-    lr_ship_fragment_t  *sf;
-
-    if (s->next == s->n) {
-        return NULL;
-    }
-
-    sf = &s->fragments[s->next];
-
-    if (json_integer_value(json_object_get(o, "file"))
-        != (json_int_t) sf->f.number)
-    {
-        return NULL;
-    }
-
-    return sf;
-}
-
-
-static int
-lr_ship_event_fragment(lr_ship_t *s, json_t *o)
-{
-    const char          *key;
-    lr_ship_fragment_t  *sf;
-
-    sf = lr_ship_head(s, o);
-    key = json_string_value(json_object_get(o, "key"));
-
-    if (sf == NULL || key == NULL) {
-        return LR_ERROR;
-    }
-
-    sf->key = strdup(key);
-
-    if (sf->key == NULL || lr_ship_list(s, sf, o) != LR_OK) {
-        return LR_ERROR;
-    }
-
-    s->any = 1;
-    s->next++;
-
-    return LR_OK;
-}
-
-
-static int
-lr_ship_event_skip(lr_ship_t *s, json_t *o)
-{
-    lr_ship_fragment_t  *sf;
-
-    sf = lr_ship_head(s, o);
-
-    if (sf == NULL) {
-        return LR_ERROR;
-    }
-
-    sf->skipped = 1;
-    s->next++;
-
-    return LR_OK;
-}
-
-
-static int
-lr_ship_event_manifest(lr_ship_t *s, json_t *o)
-{
-    int64_t  n;
-
-    n = json_integer_value(json_object_get(o, "fragments"));
-
-    if (s->part == NULL || n < 0 || (size_t) n > s->part->nfragments) {
-        return LR_ERROR;
-    }
-
-    s->listed = (size_t) n;
-    s->dirty = 0;
-    s->closed = json_is_true(json_object_get(o, "closed"));
-
-    return LR_OK;
-}
-
-
-static int
-lr_ship_event_index(lr_ship_t *s, json_t *o)
-{
-    const char          *key;
-    lr_manifest_file_t   file;
-
-    key = json_string_value(json_object_get(o, "key"));
-
-    if (key == NULL
-        || json_integer_value(json_object_get(o, "cycle"))
-           != (json_int_t) s->cycle)
-    {
-        return LR_ERROR;
-    }
-
-    if (key[0] && s->part) {
-        memset(&file, 0, sizeof(lr_manifest_file_t));
-
-        file.format = LR_MANIFEST_M3U8;
-        file.cycle = s->cycle;
-        file.key = (char *) key;
-        file.bytes = json_integer_value(json_object_get(o, "bytes"));
-
-        lr_ship_cycle_range(s, &file.start, &file.end, &file.duration);
-
-        if (lr_manifest_add_file(s->part, &file) == LR_ERROR) {
-            return LR_ERROR;
-        }
-
-        s->dirty = 1;
-        s->closed = 0;
-        s->due = 1;
-    }
-
-    s->cycle++;
-    lr_ship_trim(s);
-
-    return LR_OK;
-}
-
-
-/* a confirmed fragment goes to the newest part of the manifest */
-
-static int
-lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
-{
-    json_t                  *v, *a;
-    const char              *codec;
-    lr_manifest_fragment_t   mf;
-
-    if (s->part && s->part->nfragments == LR_MANIFEST_FRAGMENTS) {
-        s->from = lr_ship_part_end(s->part);
-        lr_manifest_free(s->part);
-        s->part = NULL;
-    }
-
-    if (s->part == NULL) {
-        s->part = lr_manifest_create(s->rec.id, s->parts, s->settings.domain,
-                                     s->settings.app, s->settings.stream,
-                                     s->started, s->settings.fragment_path);
-        if (s->part == NULL) {
-            return LR_ERROR;
-        }
-
-        s->parts++;
-        s->listed = 0;
-        s->dirty = 0;
-    }
-
-    memset(&mf, 0, sizeof(lr_manifest_fragment_t));
-
-    mf.seq = sf->f.number - 1;
-    mf.key = sf->key;
-    mf.wall = sf->f.wall;
-    mf.media = sf->f.media;
-    mf.duration = sf->f.duration;
-    mf.bytes = json_integer_value(json_object_get(o, "bytes"));
-    mf.cycle = sf->f.cycle;
-    mf.discontinuity = sf->f.discontinuity;
-    mf.independent = sf->f.independent;
-
-    v = json_object_get(o, "video");
-    codec = json_string_value(json_object_get(v, "codec"));
-
-    if (codec && strlen(codec) < sizeof(mf.video.codec)) {
-        strcpy(mf.video.codec, codec);
-        mf.video.width = (uint32_t)
-                         json_integer_value(json_object_get(v, "width"));
-        mf.video.height = (uint32_t)
-                          json_integer_value(json_object_get(v, "height"));
-    }
-
-    a = json_object_get(o, "audio");
-    codec = json_string_value(json_object_get(a, "codec"));
-
-    if (codec && strlen(codec) < sizeof(mf.audio.codec)) {
-        strcpy(mf.audio.codec, codec);
-        mf.audio.rate = (uint32_t)
-                        json_integer_value(json_object_get(a, "rate"));
-        mf.audio.channels = (uint32_t)
-                            json_integer_value(json_object_get(a,
-                                                               "channels"));
-    }
-
-    s->closed = 0;
-
-    return lr_manifest_add_fragment(s->part, &mf) == LR_OK ? LR_OK
-                                                           : LR_ERROR;
-}
-
-
-/* what lies before the first cycle without an index is not needed */
-
-static void
-lr_ship_trim(lr_ship_t *s)
-{
-    size_t               i, n, nalloc;
-    lr_ship_fragment_t  *less;
-
-    for (n = 0; n < s->next && s->fragments[n].f.cycle < s->cycle; n++) {
-        /* void */
-    }
-
-    for (i = 0; i < n; i++) {
-        free(s->fragments[i].key);
-    }
-
-    if (n == 0) {
-        return;
-    }
-
-    s->n -= n;
-    s->next -= n;
-
-    memmove(s->fragments, s->fragments + n,
-            s->n * sizeof(lr_ship_fragment_t));
-
-    /* a long recording that was opened anew had all of its fragments here */
-
-    if (s->n * 4 < s->nalloc && s->nalloc > 64) {
-        nalloc = s->n * 2 > 16 ? s->n * 2 : 16;
-        less = realloc(s->fragments, nalloc * sizeof(lr_ship_fragment_t));
-
-        if (less) {
-            s->fragments = less;
-            s->nalloc = nalloc;
-        }
-    }
-}
-
-
 int
 lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
 {
@@ -525,16 +246,23 @@ lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
 
 
 lr_ship_step_e
-lr_ship_next(const lr_ship_t *s)
+lr_ship_next(lr_ship_t *s)
 {
-    int     ended;
-    size_t  unlisted;
+    int             ended;
+    size_t          unlisted;
+    lr_ship_step_e  step;
 
     ended = s->rec.state == LR_RECORDING_ENDED;
     unlisted = s->part ? s->part->nfragments - s->listed : 0;
 
     if (unlisted >= LR_SHIP_UNLISTED) {
         return LR_SHIP_MANIFEST;
+    }
+
+    step = lr_ship_file_next(s);
+
+    if (step != LR_SHIP_WAIT) {
+        return step;
     }
 
     if (lr_ship_cycle_done(s)) {
@@ -570,7 +298,9 @@ lr_ship_next(const lr_ship_t *s)
 
     /* a long recording is not to be looked for until it ends */
 
-    if ((s->due || (ended && !s->day)) && s->settings.index_path[0]) {
+    if ((s->due || (ended && !s->day)) && s->settings.index_path[0]
+        && s->settings.formats & LR_FORMAT_M3U8)
+    {
         return LR_SHIP_DAY;
     }
 
@@ -578,9 +308,7 @@ lr_ship_next(const lr_ship_t *s)
 }
 
 
-/* whether all of the first cycle without an index has been shipped */
-
-static int
+int
 lr_ship_cycle_done(const lr_ship_t *s)
 {
     size_t  i;
@@ -609,54 +337,136 @@ lr_ship_cycle_done(const lr_ship_t *s)
 
 int
 lr_ship_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
-    lr_buf_t *key, lr_buf_t *text)
+    lr_ship_order_t *order)
 {
     int       rc;
     lr_buf_t  first;
 
-    if (step == LR_SHIP_MANIFEST) {
+    errno = 0;
+
+    switch (step) {
+
+    case LR_SHIP_MANIFEST:
+
         s->part->closed = s->rec.state == LR_RECORDING_ENDED
                           && s->next == s->n;
 
         if (lr_ship_add_spans(s) != LR_OK
             || lr_manifest_key(NULL, s->settings.app, s->settings.stream,
                                s->part->fragments[0].wall, s->rec.id,
-                               s->part->part, key)
+                               s->part->part, &order->key)
                != LR_OK)
         {
             return LR_ERROR;
         }
 
-        return lr_manifest_write(s->part, text);
+        return lr_manifest_write(s->part, &order->body.text);
+
+    case LR_SHIP_FRAGMENT:
+
+        rc = lr_ship_prepare_fragment(s, order);
+
+        if (rc != LR_OK) {
+            return rc;
+        }
+
+        /* fall through */
+
+    case LR_SHIP_INDEX:
+
+        memset(&first, 0, sizeof(lr_buf_t));
+
+        order->keep = 1;
+
+        rc = lr_ship_name(s, step, &first);
+
+        if (rc == LR_OK) {
+            rc = lr_ship_other_name(&first, other, &order->key);
+        }
+
+        lr_buf_free(&first);
+
+        if (rc == LR_OK && step == LR_SHIP_INDEX) {
+            rc = lr_ship_index(s, (char *) order->key.data,
+                               &order->body.text);
+        }
+
+        return rc;
+
+    default:
+        return lr_ship_file_prepare(s, step, other, order);
     }
+}
 
-    memset(&first, 0, sizeof(lr_buf_t));
 
-    rc = lr_ship_name(s, step, &first);
+static int
+lr_ship_prepare_fragment(lr_ship_t *s, lr_ship_order_t *order)
+{
+    lr_fragment_t  *f;
 
-    if (rc == LR_OK) {
-        if (other) {
-            rc = lr_name_alternative((char *) first.data, other, key);
+    f = &s->fragments[s->next].f;
 
-        } else {
-            lr_buf_append(key, first.data, first.len + 1);
+    if (s->settings.formats & ~LR_FORMAT_M3U8) {
 
-            if (key->failed) {
-                rc = LR_ERROR;
+        lr_content_free(&s->content);
 
-            } else {
-                key->len--;
-            }
+        if (lr_content_read(&s->content, s->dir, f->number, f->base)
+            != LR_OK)
+        {
+            return LR_ERROR;
+        }
+
+        if (!(s->settings.formats & LR_FORMAT_M3U8)) {
+            return LR_DECLINED;
         }
     }
 
-    lr_buf_free(&first);
+    order->body.fragments = calloc(1, sizeof(lr_file_fragment_t));
 
-    if (rc == LR_OK && step == LR_SHIP_INDEX) {
-        rc = lr_ship_index(s, (char *) key->data, text);
+    if (order->body.fragments == NULL) {
+        errno = ENOMEM;
+        return LR_ERROR;
     }
 
-    return rc;
+    order->body.kind = LR_BODY_TS;
+    order->body.dir = s->dir;
+    order->body.n = 1;
+    order->body.to = 1;
+    order->body.fragments[0].number = f->number;
+    order->body.fragments[0].base = f->base;
+    order->body.fragments[0].bytes = f->bytes;
+
+    return LR_OK;
+}
+
+
+int
+lr_ship_other_name(const lr_buf_t *first, unsigned other, lr_buf_t *key)
+{
+    if (other) {
+        return lr_name_alternative((char *) first->data, other, key);
+    }
+
+    lr_buf_append(key, first->data, first->len + 1);
+
+    if (key->failed) {
+        return LR_ERROR;
+    }
+
+    key->len--;
+
+    return LR_OK;
+}
+
+
+void
+lr_ship_order_free(lr_ship_order_t *order)
+{
+    lr_buf_free(&order->key);
+    lr_buf_free(&order->to);
+    lr_body_free(&order->body);
+
+    memset(order, 0, sizeof(lr_ship_order_t));
 }
 
 
@@ -684,17 +494,6 @@ lr_ship_add_spans(lr_ship_t *s)
     }
 
     return LR_OK;
-}
-
-
-static int64_t
-lr_ship_part_end(const lr_manifest_t *part)
-{
-    lr_manifest_fragment_t  *last;
-
-    last = &part->fragments[part->nfragments - 1];
-
-    return last->media + last->duration;
 }
 
 
@@ -734,9 +533,7 @@ lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key)
 }
 
 
-/* of what was shipped of the first cycle without an index; start -1: none */
-
-static void
+void
 lr_ship_cycle_range(const lr_ship_t *s, int64_t *start, int64_t *end,
     int64_t *duration)
 {
@@ -828,47 +625,13 @@ done:
 
 
 int
-lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step, const char *key,
-    uint64_t bytes, const lr_tracks_t *tracks)
+lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step,
+    const lr_ship_result_t *result)
 {
-    int                  rc;
-    uint32_t             number;
-    json_t              *o;
-
     switch (step) {
 
     case LR_SHIP_FRAGMENT:
-
-        number = s->fragments[s->next].f.number;
-
-        o = json_pack("{s:I, s:s, s:I}", "file", (json_int_t) number,
-                      "key", key, "bytes", (json_int_t) bytes);
-
-        if (tracks->video[0]) {
-            json_object_set_new(o, "video",
-                                json_pack("{s:s, s:I, s:I}",
-                                          "codec", tracks->video, "width",
-                                          (json_int_t) tracks->width,
-                                          "height",
-                                          (json_int_t) tracks->height));
-        }
-
-        if (tracks->audio[0]) {
-            json_object_set_new(o, "audio",
-                                json_pack("{s:s, s:I, s:I}",
-                                          "codec", tracks->audio, "rate",
-                                          (json_int_t) tracks->rate,
-                                          "channels",
-                                          (json_int_t) tracks->channels));
-        }
-
-        rc = lr_ship_journal(s, "fragment", o);
-
-        if (rc == LR_OK) {
-            lr_fragment_remove(s->dir, number);
-        }
-
-        return rc;
+        return lr_ship_confirm_fragment(s, result);
 
     case LR_SHIP_MANIFEST:
         return lr_ship_journal(s, "manifest",
@@ -882,60 +645,154 @@ lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step, const char *key,
         return lr_ship_journal(s, "index",
                                json_pack("{s:I, s:s, s:I}",
                                          "cycle", (json_int_t) s->cycle,
-                                         "key", key,
-                                         "bytes", (json_int_t) bytes));
+                                         "key", result->key, "bytes",
+                                         (json_int_t) result->bytes));
 
     case LR_SHIP_DAY:
-        return lr_ship_journal(s, "day", json_pack("{s:s}", "key", key));
+        return lr_ship_journal(s, "day",
+                               json_pack("{s:s}", "key", result->key));
 
     default:
-        return LR_OK;
+        return lr_ship_file_confirm(s, step, result);
     }
+}
+
+
+static int
+lr_ship_confirm_fragment(lr_ship_t *s, const lr_ship_result_t *result)
+{
+    int           rc;
+    char          digests[2][20];
+    json_t       *o;
+    unsigned      i;
+    lr_tracks_t   tracks;
+
+    if (result->key[0] && result->tracks) {
+        tracks = *result->tracks;
+
+    } else {
+        lr_content_tracks(&s->content, &tracks);
+    }
+
+    o = json_pack("{s:I, s:s, s:I}", "file",
+                  (json_int_t) s->fragments[s->next].f.number,
+                  "key", result->key, "bytes", (json_int_t) result->bytes);
+
+    if (tracks.video[0]) {
+        json_object_set_new(o, "video",
+                            json_pack("{s:s, s:I, s:I}", "codec",
+                                      tracks.video, "width",
+                                      (json_int_t) tracks.width, "height",
+                                      (json_int_t) tracks.height));
+    }
+
+    if (tracks.audio[0]) {
+        json_object_set_new(o, "audio",
+                            json_pack("{s:s, s:I, s:I}", "codec",
+                                      tracks.audio, "rate",
+                                      (json_int_t) tracks.rate, "channels",
+                                      (json_int_t) tracks.channels));
+    }
+
+    if (s->settings.formats & ~LR_FORMAT_M3U8) {
+
+        for (i = 0; i < 2; i++) {
+            snprintf(digests[i], sizeof(digests[i]), "%llx",
+                     (unsigned long long) s->content.digest[i]);
+        }
+
+        json_object_set_new(o, "digests", json_pack("[s, s]", digests[0],
+                                                    digests[1]));
+        json_object_set_new(o, "mp4",
+                            json_integer((json_int_t) s->content.mp4));
+        json_object_set_new(o, "flv",
+                            json_integer((json_int_t) s->content.flv));
+    }
+
+    rc = lr_ship_journal(s, "fragment", o);
+
+    if (rc == LR_OK) {
+        lr_content_free(&s->content);
+        lr_ship_sweep(s);
+    }
+
+    return rc;
 }
 
 
 int
 lr_ship_skip(lr_ship_t *s, const char *why)
 {
-    int       rc;
-    uint32_t  number;
-
-    number = s->fragments[s->next].f.number;
+    int  rc;
 
     rc = lr_ship_journal(s, "skip",
-                         json_pack("{s:I, s:s}", "file",
-                                   (json_int_t) number, "why", why));
+                         json_pack("{s:I, s:s}", "file", (json_int_t)
+                                   s->fragments[s->next].f.number, "why",
+                                   why));
 
     if (rc == LR_OK) {
-        lr_fragment_remove(s->dir, number);
+        lr_ship_sweep(s);
     }
 
     return rc;
 }
 
 
-/* what is journalled and what is held in memory come from one place */
-
-static int
-lr_ship_journal(lr_ship_t *s, const char *event, json_t *o)
+void
+lr_ship_sweep(lr_ship_t *s)
 {
-    int  rc;
+    size_t               i;
+    uint32_t             low;
+    unsigned             files, need;
+    lr_ship_fragment_t  *sf;
 
-    if (o == NULL) {
-        errno = ENOMEM;
-        return LR_ERROR;
+    files = s->settings.formats & ~LR_FORMAT_M3U8;
+    low = 0;
+
+    for (i = 0; i < s->next; i++) {
+        sf = &s->fragments[i];
+
+        need = files & ~(sf->stored | sf->without);
+
+        /* the tables are needed for as long as a file is not whole */
+
+        if (low == 0 && need) {
+            low = sf->f.number;
+        }
+
+        if (!sf->removed && (need & ~sf->sent) == 0
+            && (need == 0 || lr_ship_has_table(s, sf)))
+        {
+            lr_fragment_remove(s->dir, sf->f.number);
+            sf->removed = 1;
+        }
     }
 
-    rc = lr_journal_write(s->fd, event, json_incref(o));
-
-    if (rc == LR_OK && lr_ship_event(s, event, o) != LR_OK) {
-        errno = ENOMEM;
-        rc = LR_ERROR;
+    if (low == 0 && s->next) {
+        low = s->fragments[s->next - 1].f.number + 1;
     }
 
-    json_decref(o);
+    if (low) {
+        lr_fragment_remove_tables(s->dir, s->low, low);
+        s->low = low;
+    }
+}
 
-    return rc;
+
+/* without it, the rows can be had from the FLV file only */
+
+static unsigned
+lr_ship_has_table(lr_ship_t *s, const lr_ship_fragment_t *sf)
+{
+    int        rc;
+    uint32_t   n;
+    lr_row_t  *rows;
+
+    rc = lr_fragment_saved_rows(s->dir, sf->f.number, sf->f.bytes, &rows,
+                                &n);
+    free(rows);
+
+    return rc == LR_OK;
 }
 
 
@@ -1016,6 +873,8 @@ lr_ship_close(lr_ship_t *s)
     lr_manifest_free(s->part);
     s->part = NULL;
 
+    lr_ship_files_free(s);
+    lr_content_free(&s->content);
     lr_settings_free(&s->settings);
 
     if (s->fd != -1) {

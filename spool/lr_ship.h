@@ -9,11 +9,24 @@
  * The events of ship.log, in the order in which they are committed:
  *
  *   start     version
- *   fragment  file, key, bytes, video, audio     confirmed by the bucket
+ *   fragment  file, key, bytes, video, audio,    confirmed by the bucket, or
+ *             digests, mp4, flv                  known, where there is no ts
  *   skip      file, why                          no object can be made of it
  *   manifest  part, fragments, closed            of the part, confirmed
  *   index     cycle, key, bytes ...              confirmed; key "" for none
  *   day                                          the index of the day is
+ *
+ * and those of mp4 and flv files, which all name their format:
+ *
+ *   begin     first, lead, key                   an upload is asked for; part
+ *                                                1 will end with "lead"
+ *   upload    upload, align                      it has begun
+ *   part      number, last, bytes, crc, etag     confirmed
+ *   complete                                     all parts are one object
+ *   stored    key, bytes, last                   it has its name
+ *   without   file, why                          not in this format's files
+ *   abandon   why                                the upload is lost
+ *   abort                                        and is not open any more
  *
  * Everything here may block and runs off the event loop, except for
  * lr_ship_next().
@@ -24,16 +37,21 @@
 #define _LR_SHIP_H_INCLUDED_
 
 
+#include <jansson.h>
 #include "lr_body.h"
 #include "lr_core.h"
 #include "lr_manifest.h"
 #include "lr_name.h"
+#include "lr_part.h"
 #include "lr_recording.h"
 #include "lr_settings.h"
 
 
 /* so many confirmed fragments at most are not in the manifest yet */
 #define LR_SHIP_UNLISTED  4
+
+/* the formats with files: mp4, flv */
+#define LR_SHIP_FILES  2
 
 
 typedef enum {
@@ -42,6 +60,12 @@ typedef enum {
     LR_SHIP_MANIFEST,
     LR_SHIP_INDEX,
     LR_SHIP_DAY,
+    LR_SHIP_FILE,                     /* the whole of a short one */
+    LR_SHIP_BEGIN,
+    LR_SHIP_PART,
+    LR_SHIP_COMPLETE,
+    LR_SHIP_MOVE,
+    LR_SHIP_ABORT,
     LR_SHIP_DONE
 } lr_ship_step_e;
 
@@ -50,9 +74,36 @@ typedef enum {
 
 typedef struct {
     lr_fragment_t       f;
-    char               *key;          /* NULL: not confirmed */
+    char               *key;          /* NULL: there is no object */
+    uint64_t            digest[2];    /* as of lr_content_t */
+    uint64_t            size[LR_SHIP_FILES];  /* what its media takes */
+
+    /* sets of LR_FORMAT_... */
+
+    unsigned            sent:3;       /* in a part that was confirmed */
+    unsigned            stored:3;     /* in an object that was */
+    unsigned            without:3;    /* not in files of this format */
     unsigned            skipped:1;
+    unsigned            removed:1;    /* its FLV file */
 } lr_ship_fragment_t;
+
+
+/* the file of a format that is under way; first is 0 without an upload */
+
+typedef struct {
+    unsigned            format;       /* LR_FORMAT_MP4, _FLV */
+    uint32_t            sequence;     /* from 0 */
+    uint32_t            first;        /* number of its first fragment */
+    uint32_t            lead;         /* and of the last in part 1 */
+    uint32_t            sent;         /* of the last in any other part */
+    char               *key;          /* of the upload */
+    char               *upload;       /* its id; NULL: not known */
+    uint32_t            align;
+    lr_part_t          *parts;        /* part 1 is all zeros at first */
+    size_t              nparts;
+    unsigned            complete:1;
+    unsigned            lost:1;       /* to be aborted */
+} lr_ship_file_t;
 
 
 typedef struct {
@@ -70,6 +121,7 @@ typedef struct {
     size_t               n;
     size_t               nalloc;
     size_t               next;        /* the first not shipped or skipped */
+    uint32_t             low;         /* tables below are not needed */
 
     lr_manifest_span_t  *spans;       /* of all publishes */
     size_t               nspans;
@@ -79,13 +131,47 @@ typedef struct {
     uint32_t             parts;       /* begun */
     int64_t              from;        /* media time the newest begins at */
     uint32_t             cycle;       /* the first without an index */
+
+    lr_ship_file_t       files[LR_SHIP_FILES];
+    lr_ship_file_t      *file;        /* that a step is about */
+    uint64_t             part_min;    /* bytes of a part, set by the caller */
+    lr_content_t         content;     /* of the fragment being shipped */
+
     unsigned             dirty:1;     /* the part changed otherwise */
     unsigned             closed:1;    /* the last manifest is in the bucket */
-    unsigned             any:1;       /* some fragment was confirmed */
     unsigned             day:1;       /* the index of the day was written */
     unsigned             due:1;       /* a cycle has come since */
     unsigned             timed:1;     /* the last span has its wall time */
 } lr_ship_t;
+
+
+/* what is to be asked of the bucket for a step; a zeroed one is empty */
+
+typedef struct {
+    lr_buf_t             key;
+    lr_buf_t             to;          /* of MOVE */
+    lr_body_t            body;        /* the source of a body */
+    uint32_t             number;      /* of PART */
+    uint64_t             offset;      /* of PART, behind part 1; of part 1:
+                                         bytes of all others */
+    uint64_t             size;        /* of COMPLETE, MOVE: the object's */
+    uint64_t             crc;
+    unsigned             keep:1;      /* no other object may be replaced */
+    unsigned             again:1;     /* of BEGIN: it may have begun before */
+} lr_ship_order_t;
+
+
+/* what the bucket has confirmed */
+
+typedef struct {
+    const char          *key;         /* the object's; "" for none */
+    const char          *answer;      /* of BEGIN: the upload's id; of PART:
+                                         its ETag */
+    uint64_t             bytes;
+    uint64_t             crc;
+    uint32_t             align;       /* of BEGIN */
+    const lr_tracks_t   *tracks;      /* of FRAGMENT, if a ts was made */
+} lr_ship_result_t;
 
 
 /*
@@ -101,29 +187,45 @@ int lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size);
  */
 int lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size);
 
-/* what is to be done next */
-lr_ship_step_e lr_ship_next(const lr_ship_t *s);
+/* what is to be done next; s->file is the file that it is about */
+lr_ship_step_e lr_ship_next(lr_ship_t *s);
 
 /*
- * For LR_SHIP_FRAGMENT, _MANIFEST and _INDEX: the key, and but for a
- * fragment the text.  "other" is 0, or n to draw the n-th other name for a
- * key that is taken.  LR_DECLINED: there is nothing to be put, the step is
- * to be confirmed with an empty key.  LR_ERROR: no memory, or a key that is
- * too long.
+ * For all steps but LR_SHIP_DAY and _DONE: what the bucket is to be asked.
+ * "other" is 0, or n to draw the n-th other name for a key that is taken.
+ * LR_DECLINED: there is nothing to be asked, the step is to be confirmed
+ * with an empty key.  LR_ERROR with errno: ENOENT and ENODATA, a fragment
+ * is gone or empty; else no memory, or a key that is too long.
  */
 int lr_ship_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
-    lr_buf_t *key, lr_buf_t *text);
+    lr_ship_order_t *order);
+
+/* frees what an order holds, it is empty again */
+void lr_ship_order_free(lr_ship_order_t *order);
 
 /*
  * The bucket has confirmed a step: journals it, and frees what nobody needs
- * any more.  tracks tells of a fragment's codecs.  LR_ERROR with errno when it
- * could not be journalled; the step is then done again.
+ * any more.  LR_ERROR with errno when it could not be journalled; the step
+ * is then done again.
  */
-int lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step, const char *key,
-    uint64_t bytes, const lr_tracks_t *tracks);
+int lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step,
+    const lr_ship_result_t *result);
 
 /* no object can be made of the next fragment */
 int lr_ship_skip(lr_ship_t *s, const char *why);
+
+/*
+ * The upload of s->file is not there any more, or cannot be ended: what was
+ * in its parts is not in a file of this format, and a new one begins with
+ * what there still is.
+ */
+int lr_ship_abandon(lr_ship_t *s, const char *why);
+
+/*
+ * Something that s->file was to be made of is gone: leaves out the fragments
+ * that cannot be read.  LR_DECLINED: all can be.
+ */
+int lr_ship_without(lr_ship_t *s);
 
 /*
  * Everything is in the bucket: removes the recording from the spool.
@@ -133,6 +235,41 @@ int lr_ship_remove(lr_ship_t *s);
 
 /* gives back the lock */
 void lr_ship_close(lr_ship_t *s);
+
+
+/*
+ * Between lr_ship.c, lr_ship_event.c and lr_ship_file.c.  An event is
+ * written, and then taken in by the code that replays it at an opening, so
+ * that the journal and the memory cannot differ.
+ */
+
+int lr_ship_journal(lr_ship_t *s, const char *event, json_t *o);
+int lr_ship_event(void *data, const char *event, json_t *o);
+int64_t lr_ship_part_end(const lr_manifest_t *part);
+
+/* whether all of the first cycle without an index has been shipped */
+int lr_ship_cycle_done(const lr_ship_t *s);
+
+/* of what was shipped of that cycle; start -1: nothing */
+void lr_ship_cycle_range(const lr_ship_t *s, int64_t *start, int64_t *end,
+    int64_t *duration);
+
+/* the n-th other name in place of one that was drawn */
+int lr_ship_other_name(const lr_buf_t *first, unsigned other, lr_buf_t *key);
+
+/* removes files and tables that nobody needs any more */
+void lr_ship_sweep(lr_ship_t *s);
+
+void lr_ship_files_init(lr_ship_t *s);
+void lr_ship_files_free(lr_ship_t *s);
+lr_ship_step_e lr_ship_file_next(lr_ship_t *s);
+int lr_ship_file_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
+    lr_ship_order_t *order);
+int lr_ship_file_confirm(lr_ship_t *s, lr_ship_step_e step,
+    const lr_ship_result_t *result);
+
+/* LR_DECLINED: the event is not about a file */
+int lr_ship_file_event(lr_ship_t *s, const char *event, json_t *o);
 
 
 #endif /* _LR_SHIP_H_INCLUDED_ */

@@ -31,7 +31,7 @@ static void
 fuzz_remove(void)
 {
     lr_fragment_remove(root, 1);
-    lr_fragment_remove(root, LR_FRAGMENT_TABLES);
+    lr_fragment_remove_tables(root, 1, LR_FRAGMENT_TABLES + 1);
 }
 
 
