@@ -1,7 +1,9 @@
 # Everyday targets of ngx_live_record:
 #
 #   make module     build/ngx_live_record_module.so for the installed nginx
-#   make install    the module to where nginx looks for modules
+#   make tools      build/live-record, and what the tests need
+#   make install    the module to where nginx looks for modules, live-record
+#                   and its manual page
 #   make unit       unit tests of the pure code, under ASan and UBSan
 #   make test       unit tests, style, and the tests with a real nginx
 #   make fuzz       each parser for FUZZ_SECONDS (60)
@@ -17,6 +19,8 @@ BUILD               = build
 NGINX_SRC           = /usr/share/nginx/src
 NGX_RTMP_MODULE_DIR = $(CURDIR)/$(BUILD)/nginx-rtmp
 MODULES_DIR         = /usr/lib/nginx/modules
+BINDIR              = /usr/bin
+MANDIR              = /usr/share/man
 FUZZ_SECONDS        = 60
 SOAK_SECONDS        = 1800
 
@@ -32,6 +36,7 @@ SAN      = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FOLDERS  = core media spool bucket
 PURE_SRC = $(wildcard $(FOLDERS:%=%/*.c))
 GLUE_SRC = $(wildcard ngx_live_record_*.c)
+TOOL_SRC = $(wildcard tools/*.c)
 HEADERS  = $(wildcard $(FOLDERS:%=%/*.h)) $(wildcard *.h)
 
 UNIT_SRC = $(wildcard t/unit/*/test_*.c)
@@ -42,7 +47,8 @@ FUZZ     = $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/fuzz_*.c))
 FUZZ_SAN = -fsanitize=fuzzer,address,undefined \
            -fno-sanitize-recover=undefined
 
-TOOLS    = $(BUILD)/tools/rtmpload $(BUILD)/tools/rtmppub \
+TOOLS    = $(BUILD)/live-record \
+           $(BUILD)/tools/rtmpload $(BUILD)/tools/rtmppub \
            $(BUILD)/tools/flv2ts
 
 
@@ -81,10 +87,13 @@ $(BUILD)/ngx_live_record_module.so: $(BUILD)/nginx/Makefile
 	cp $(BUILD)/nginx/objs/ngx_live_record_module.so $@.new
 	mv $@.new $@
 
-install: module
-	install -d $(DESTDIR)$(MODULES_DIR)
+install: module $(BUILD)/live-record
+	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(BINDIR) \
+		$(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(BUILD)/ngx_live_record_module.so \
 		$(DESTDIR)$(MODULES_DIR)/
+	install -m 755 $(BUILD)/live-record $(DESTDIR)$(BINDIR)/
+	install -m 644 docs/live-record.1 $(DESTDIR)$(MANDIR)/man1/
 
 
 # unit tests: a program for each test, which includes the file it tests
@@ -106,6 +115,12 @@ unit: $(UNIT)
 
 
 tools: $(TOOLS)
+
+$(BUILD)/live-record: $(TOOL_SRC) tools/live_record.h $(PURE_SRC) $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(PURE) $(CFLAGS) -Itools -o $@.new $(TOOL_SRC) $(PURE_SRC) \
+		-Wl,--as-needed $(LIBS)
+	mv $@.new $@
 
 $(BUILD)/tools/flv2ts: t/tools/flv2ts.c $(PURE_SRC) $(HEADERS)
 	@mkdir -p $(@D)
