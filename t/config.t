@@ -58,6 +58,7 @@ good('everything in a template', $spool . $bucket,
 for (
     'cycle 15m;', 'cycle 6h;', 'fragment 5s;', 'fragment 30s;',
     'grace 1s;', 'grace 6h;', 'index_path off;', 'format m3u8;',
+    'format mp4;', 'format flv;', 'format flv m3u8 mp4;',
     'path {StreamName}/{Sequence}_{UnixTimestamp};',
 ) {
     good($_, $spool . $bucket, "live_record * * { bucket local; $_ }");
@@ -166,6 +167,8 @@ for (
     [ 'fragment 4s;', '4s' ], [ 'fragment 31s;', '31s' ],
     [ 'grace 0;', '0' ], [ 'grace 7h;', '7h' ], [ 'grace -1s;', '-1s' ],
     [ 'format avi;', 'avi' ], [ 'format m3u8 m3u8;', 'm3u8' ],
+    [ 'format mp4 flv mp4;', '"mp4" is duplicate' ],
+    [ 'format mp4 ts;', '"ts"' ],
     [ 'path {AppName}/{StreamName};', '{AppName}/{StreamName}' ],
     [ 'path {Nothing}_{EscapedStartTime};', '{Nothing}' ],
     [ 'path {EscapedStartTime;', '{EscapedStartTime' ],
@@ -188,10 +191,6 @@ for (
     like($said, qr/\b$directive\b/, "... and names $directive");
 }
 
-# refused until they are written to the bucket
-
-bad("format $_", $_, $spool . $bucket,
-    "live_record * * { bucket local; format m3u8 $_; }") for qw/ mp4 flv /;
 
 # a place that cannot be used
 
