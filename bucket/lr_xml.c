@@ -64,6 +64,13 @@ static int lr_xml_list_start(lr_xml_t *x, const char *name,
 static int lr_xml_list_leaf(lr_xml_t *x, const char *name,
     const char *parent);
 static int lr_xml_list_decode(lr_xml_list_t *l);
+static int lr_xml_uploads_start(lr_xml_t *x, const char *name,
+    const char *parent);
+static int lr_xml_uploads_leaf(lr_xml_t *x, const char *name,
+    const char *parent);
+static int lr_xml_uploads_check(lr_xml_uploads_t *l, unsigned url);
+static int lr_xml_yes(lr_xml_t *x, const char *word);
+static int lr_xml_grow(void *array, size_t *size, size_t item);
 static int lr_xml_decode(char **s);
 static int lr_xml_one(lr_xml_one_t *one, char **value, const char *p,
     size_t n);
@@ -156,6 +163,44 @@ lr_xml_list_free(lr_xml_list_t *l)
 
 
 int
+lr_xml_uploads(lr_xml_uploads_t *l, const char *p, size_t n)
+{
+    int       rc;
+    lr_xml_t  x;
+
+    memset(l, 0, sizeof(lr_xml_uploads_t));
+    memset(&x, 0, sizeof(lr_xml_t));
+
+    x.start = lr_xml_uploads_start;
+    x.leaf = lr_xml_uploads_leaf;
+    x.data = l;
+
+    rc = lr_xml_parse(&x, p, n);
+
+    return rc == LR_OK ? lr_xml_uploads_check(l, x.url) : rc;
+}
+
+
+void
+lr_xml_uploads_free(lr_xml_uploads_t *l)
+{
+    size_t  i;
+
+    for (i = 0; i < l->n; i++) {
+        free(l->uploads[i].key);
+        free(l->uploads[i].id);
+        free(l->uploads[i].initiated);
+    }
+
+    free(l->uploads);
+    free(l->next_key);
+    free(l->next_id);
+
+    memset(l, 0, sizeof(lr_xml_uploads_t));
+}
+
+
+int
 lr_xml_initiate(char **upload_id, const char *p, size_t n)
 {
     lr_xml_one_t  one;
@@ -173,6 +218,18 @@ lr_xml_complete(char **etag, const char *p, size_t n)
     lr_xml_one_t  one;
 
     one.root = "CompleteMultipartUploadResult";
+    one.name = "ETag";
+
+    return lr_xml_one(&one, etag, p, n);
+}
+
+
+int
+lr_xml_copy_part(char **etag, const char *p, size_t n)
+{
+    lr_xml_one_t  one;
+
+    one.root = "CopyPartResult";
     one.name = "ETag";
 
     return lr_xml_one(&one, etag, p, n);
@@ -386,9 +443,7 @@ lr_xml_printable(char *dst, size_t size, const lr_buf_t *text)
 static int
 lr_xml_list_start(lr_xml_t *x, const char *name, const char *parent)
 {
-    size_t            size;
-    lr_xml_list_t    *l;
-    lr_xml_object_t  *o;
+    lr_xml_list_t  *l;
 
     if (parent[0] == '\0') {
 
@@ -401,16 +456,11 @@ lr_xml_list_start(lr_xml_t *x, const char *name, const char *parent)
 
     l = x->data;
 
-    if (l->n == l->size) {
-        size = l->size ? l->size * 2 : 64;
-
-        o = realloc(l->objects, size * sizeof(lr_xml_object_t));
-        if (o == NULL) {
-            return LR_ERROR;
-        }
-
-        l->objects = o;
-        l->size = size;
+    if (l->n == l->size
+        && lr_xml_grow(&l->objects, &l->size, sizeof(lr_xml_object_t))
+           != LR_OK)
+    {
+        return LR_ERROR;
     }
 
     memset(&l->objects[l->n++], 0, sizeof(lr_xml_object_t));
@@ -432,10 +482,10 @@ lr_xml_list_leaf(lr_xml_t *x, const char *name, const char *parent)
     if (x->depth == 1) {
 
         if (strcmp(name, "IsTruncated") == 0) {
-            l->truncated = strcasecmp((char *) x->text.data, "true") == 0;
+            l->truncated = lr_xml_yes(x, "true");
 
         } else if (strcmp(name, "EncodingType") == 0) {
-            x->url = strcasecmp((char *) x->text.data, "url") == 0;
+            x->url = lr_xml_yes(x, "url");
 
         } else if (strcmp(name, "NextContinuationToken") == 0
                    && x->text.len != 0)
@@ -487,6 +537,152 @@ lr_xml_list_decode(lr_xml_list_t *l)
     }
 
     return rc;
+}
+
+
+static int
+lr_xml_uploads_start(lr_xml_t *x, const char *name, const char *parent)
+{
+    lr_xml_uploads_t  *l;
+
+    if (parent[0] == '\0') {
+
+        return strcmp(name, "ListMultipartUploadsResult") == 0
+               ? LR_OK : LR_DECLINED;
+    }
+
+    if (x->depth != 2 || strcmp(name, "Upload") != 0) {
+        return LR_OK;
+    }
+
+    l = x->data;
+
+    if (l->n == l->size
+        && lr_xml_grow(&l->uploads, &l->size, sizeof(lr_xml_upload_t))
+           != LR_OK)
+    {
+        return LR_ERROR;
+    }
+
+    memset(&l->uploads[l->n++], 0, sizeof(lr_xml_upload_t));
+
+    return LR_OK;
+}
+
+
+static int
+lr_xml_uploads_leaf(lr_xml_t *x, const char *name, const char *parent)
+{
+    lr_xml_upload_t   *u;
+    lr_xml_uploads_t  *l;
+
+    l = x->data;
+
+    /* depth is that of the parent by now */
+
+    if (x->depth == 1) {
+
+        if (strcmp(name, "IsTruncated") == 0) {
+            l->truncated = lr_xml_yes(x, "true");
+
+        } else if (strcmp(name, "EncodingType") == 0) {
+            x->url = lr_xml_yes(x, "url");
+
+        } else if (strcmp(name, "NextKeyMarker") == 0 && x->text.len != 0) {
+            return lr_xml_take(x, &l->next_key);
+
+        } else if (strcmp(name, "NextUploadIdMarker") == 0
+                   && x->text.len != 0)
+        {
+            return lr_xml_take(x, &l->next_id);
+        }
+
+        return LR_OK;
+    }
+
+    if (x->depth != 2 || strcmp(parent, "Upload") != 0) {
+        return LR_OK;
+    }
+
+    u = &l->uploads[l->n - 1];
+
+    if (strcmp(name, "Key") == 0) {
+        return lr_xml_take(x, &u->key);
+    }
+
+    if (strcmp(name, "UploadId") == 0) {
+        return lr_xml_take(x, &u->id);
+    }
+
+    if (strcmp(name, "Initiated") == 0) {
+        return lr_xml_take(x, &u->initiated);
+    }
+
+    return LR_OK;
+}
+
+
+static int
+lr_xml_uploads_check(lr_xml_uploads_t *l, unsigned url)
+{
+    int               rc;
+    size_t            i;
+    lr_xml_upload_t  *u;
+
+    rc = url ? lr_xml_decode(&l->next_key) : LR_OK;
+
+    for (i = 0; rc == LR_OK && i < l->n; i++) {
+        u = &l->uploads[i];
+
+        if (u->key == NULL || u->key[0] == '\0' || u->id == NULL
+            || u->id[0] == '\0')
+        {
+            return LR_DECLINED;
+        }
+
+        if (url) {
+            rc = lr_xml_decode(&u->key);
+        }
+    }
+
+    /* without a way to the rest, nobody could tell that it is missing */
+
+    if (rc == LR_OK && l->truncated && l->next_key == NULL) {
+        return LR_DECLINED;
+    }
+
+    return rc;
+}
+
+
+static int
+lr_xml_yes(lr_xml_t *x, const char *word)
+{
+    return strcasecmp((char *) x->text.data, word) == 0;
+}
+
+
+/* makes room in an array of items that is full; array is its pointer's */
+
+static int
+lr_xml_grow(void *array, size_t *size, size_t item)
+{
+    void    *p;
+    size_t   n;
+
+    n = *size ? *size * 2 : 64;
+
+    memcpy(&p, array, sizeof(void *));
+
+    p = realloc(p, n * item);
+    if (p == NULL) {
+        return LR_ERROR;
+    }
+
+    memcpy(array, &p, sizeof(void *));
+    *size = n;
+
+    return LR_OK;
 }
 
 

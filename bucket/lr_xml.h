@@ -53,6 +53,26 @@ typedef struct {
 } lr_xml_list_t;
 
 
+typedef struct {
+    char           *key;
+    char           *id;
+    char           *initiated;  /* "2026-11-23T05:00:00.000Z", or NULL */
+} lr_xml_upload_t;
+
+
+/* a page of ListMultipartUploads; a zeroed one is empty and valid */
+
+typedef struct {
+    lr_xml_upload_t  *uploads;
+    size_t            n;
+    char             *next_key;     /* NextKeyMarker or NULL */
+    char             *next_id;      /* NextUploadIdMarker or NULL */
+    unsigned          truncated:1;
+
+    size_t            size;         /* of uploads, for the parser */
+} lr_xml_uploads_t;
+
+
 /*
  * Reads an <Error>, at whatever depth it stands.  LR_DECLINED if there is
  * none with a Code: not XML, a page of a proxy, another answer.
@@ -67,13 +87,19 @@ int lr_xml_error(lr_xml_error_t *e, const char *p, size_t n);
 int lr_xml_list(lr_xml_list_t *l, const char *p, size_t n);
 void lr_xml_list_free(lr_xml_list_t *l);
 
+/* the same for a ListMultipartUploadsResult */
+int lr_xml_uploads(lr_xml_uploads_t *l, const char *p, size_t n);
+void lr_xml_uploads_free(lr_xml_uploads_t *l);
+
 /*
  * Read the UploadId of an InitiateMultipartUploadResult, the ETag without
- * quotes of a CompleteMultipartUploadResult, into a string that the caller
- * frees.  Results as above; a 200 may well carry an <Error>.
+ * quotes of a CompleteMultipartUploadResult or of a CopyPartResult, into a
+ * string that the caller frees.  Results as above; a 200 may well carry an
+ * <Error>.
  */
 int lr_xml_initiate(char **upload_id, const char *p, size_t n);
 int lr_xml_complete(char **etag, const char *p, size_t n);
+int lr_xml_copy_part(char **etag, const char *p, size_t n);
 
 
 #endif /* _LR_XML_H_INCLUDED_ */

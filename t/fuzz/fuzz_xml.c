@@ -16,11 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char            *s;
-    size_t           i;
-    const char      *p;
-    lr_xml_list_t    l;
-    lr_xml_error_t   e;
+    char              *s;
+    size_t             i;
+    const char        *p;
+    lr_xml_list_t      l;
+    lr_xml_error_t     e;
+    lr_xml_uploads_t   u;
 
     if (size == 0) {
         return 0;
@@ -29,7 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p = (const char *) data + 1;
     size--;
 
-    switch (data[0] % 4) {
+    switch (data[0] % 6) {
 
     case 0:
         if ((lr_xml_error(&e, p, size) == LR_OK) != (e.code[0] != '\0')) {
@@ -57,6 +58,33 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     case 2:
         if ((lr_xml_initiate(&s, p, size) == LR_OK) != (s != NULL)) {
+            abort();
+        }
+
+        free(s);
+        break;
+
+    case 3:
+        if (lr_xml_uploads(&u, p, size) == LR_OK) {
+
+            if (u.truncated && u.next_key == NULL) {
+                abort();
+            }
+
+            for (i = 0; i < u.n; i++) {
+                if (u.uploads[i].key[0] == '\0'
+                    || u.uploads[i].id[0] == '\0')
+                {
+                    abort();
+                }
+            }
+        }
+
+        lr_xml_uploads_free(&u);
+        break;
+
+    case 4:
+        if ((lr_xml_copy_part(&s, p, size) == LR_OK) != (s != NULL)) {
             abort();
         }
 

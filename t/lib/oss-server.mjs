@@ -966,7 +966,9 @@ function findFault(r) {
         if ((f.method && f.method !== r.req.method)
             || (f.bucket && f.bucket !== r.bucket)
             || (f.key && !new RegExp(f.key).test(r.key ?? ''))
-            || (f.query && !new RegExp(f.query).test(r.search ?? '')))
+            || (f.query && !new RegExp(f.query).test(r.search ?? ''))
+            || (f.header && r.headers?.[f.header] === undefined)
+            || (f.noheader && r.headers?.[f.noheader] !== undefined))
         {
             continue;
         }
@@ -1013,7 +1015,7 @@ function loadFaults() {
 function setFaults(list) {
     const known = ['status', 'reset-after-bytes', 'stall', 'stall-answer',
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
-                   '200-error-body', '203', 'slow'];
+                   '200-error-body', '203', 'slow', 'abort-upload'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
@@ -1043,6 +1045,15 @@ async function early(r) {
         if (!fault.bytes) {
             kill(r);
             return true;
+        }
+
+        return false;
+
+    /* as a rule of the bucket, or somebody else, may do at any time */
+
+    case 'abort-upload':
+        if (store.has(r.params.uploadId ?? '')) {
+            store.abort(r.params.uploadId, r.bucket, r.key);
         }
 
         return false;

@@ -231,8 +231,16 @@ export class Store {
         const body = this.receive();
 
         this.pour(from.file, body, 0, from.size);
+        body.end();
 
-        return this.commit(bucket, key, body.end(), headers, exclusive);
+        /* of what was discarded there is nothing to sum up */
+
+        if (this.discard) {
+            body.crc = from.crc === undefined ? null : BigInt(from.crc);
+            body.etag = from.etag;
+        }
+
+        return this.commit(bucket, key, body, headers, exclusive);
     }
 
     pour(file, body, start, end) {
@@ -419,6 +427,11 @@ export class Store {
         fs.rmSync(this.uploadPath(id), { recursive: true });
 
         return meta;
+    }
+
+    has(id) {
+        return /^[0-9A-F]{32}$/.test(id)
+               && fs.existsSync(this.uploadPath(id, 'meta.json'));
     }
 
     abort(id, bucket, key) {

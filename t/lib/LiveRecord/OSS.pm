@@ -169,6 +169,17 @@ sub requests {
     return @all;
 }
 
+# uploads of a bucket that are neither completed nor aborted: their keys
+
+sub uploads {
+    my ($self, $bucket) = @_;
+
+    return map { $_->{key} }
+        grep { !defined $bucket || $_->{bucket} eq $bucket }
+        map { decode_json(read_file($_)) }
+        glob($self->root() . '/.uploads/*/meta.json');
+}
+
 # TLS connections that were not made
 
 sub tls_errors {

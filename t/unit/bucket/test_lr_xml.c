@@ -236,6 +236,114 @@ test_list_bad(void **state)
 }
 
 
+static int
+uploads(lr_xml_uploads_t *l, const char *s)
+{
+    return lr_xml_uploads(l, s, strlen(s));
+}
+
+
+static void
+test_uploads(void **state)
+{
+    size_t            i;
+    lr_buf_t          b = { 0 };
+    lr_xml_uploads_t  l;
+
+    (void) state;
+
+    assert_int_equal(uploads(&l, HEAD
+        "<ListMultipartUploadsResult xmlns=\"http://doc.oss.com\">"
+        "<EncodingType>url</EncodingType><Bucket>b</Bucket>"
+        "<KeyMarker></KeyMarker><UploadIdMarker></UploadIdMarker>"
+        "<NextKeyMarker>a%2Fb+c</NextKeyMarker>"
+        "<NextUploadIdMarker>0004B99B8E707874FC2D692FA5D77D3F"
+        "</NextUploadIdMarker><MaxUploads>2</MaxUploads>"
+        "<IsTruncated>true</IsTruncated>"
+        "<Upload><Key>a%2Fb%2B</Key><UploadId>0004B999EF5A239BB9138C6227</"
+        "UploadId><StorageClass>Standard</StorageClass>"
+        "<Initiated>2012-02-23T04:18:23.000Z</Initiated></Upload>"
+        "<Upload><Key>a%2Fb+c</Key><UploadId>%2B1</UploadId></Upload>"
+        "<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes>"
+        "</ListMultipartUploadsResult>"), LR_OK);
+    assert_int_equal(l.n, 2);
+    assert_int_equal(l.truncated, 1);
+    assert_string_equal(l.next_key, "a/b c");
+    assert_string_equal(l.next_id, "0004B99B8E707874FC2D692FA5D77D3F");
+    assert_string_equal(l.uploads[0].key, "a/b+");
+    assert_string_equal(l.uploads[0].id, "0004B999EF5A239BB9138C6227");
+    assert_string_equal(l.uploads[0].initiated, "2012-02-23T04:18:23.000Z");
+    assert_string_equal(l.uploads[1].key, "a/b c");
+    assert_string_equal(l.uploads[1].id, "%2B1");
+    assert_null(l.uploads[1].initiated);
+    lr_xml_uploads_free(&l);
+
+    assert_int_equal(uploads(&l, "<ListMultipartUploadsResult/>"), LR_OK);
+    assert_int_equal(l.n, 0);
+    assert_int_equal(l.truncated, 0);
+    assert_null(l.next_key);
+    lr_xml_uploads_free(&l);
+
+    lr_buf_puts(&b, "<ListMultipartUploadsResult>");
+
+    for (i = 0; i < 1000; i++) {
+        lr_buf_printf(&b, "<Upload><Key>a%%2F</Key><UploadId>%u</UploadId>"
+                      "</Upload>", (unsigned) i);
+    }
+
+    lr_buf_puts(&b, "</ListMultipartUploadsResult>");
+    assert_int_equal(lr_xml_uploads(&l, (char *) b.data, b.len), LR_OK);
+    assert_int_equal(l.n, 1000);
+    assert_string_equal(l.uploads[999].key, "a%2F");
+    assert_string_equal(l.uploads[999].id, "999");
+    lr_xml_uploads_free(&l);
+    lr_buf_free(&b);
+}
+
+
+static void
+test_uploads_bad(void **state)
+{
+    size_t                    i;
+    lr_xml_uploads_t          l;
+
+    static const char *const  wrong[] = {
+        "", "x", "<Error><Code>A</Code></Error>",
+        "<ListBucketResult/>",
+        "<x><ListMultipartUploadsResult/></x>",
+        "<ListMultipartUploadsResult><Upload><Key>a</Key><UploadId>1"
+            "</UploadId></Upload>",
+        "<ListMultipartUploadsResult><Upload/></ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><Upload><Key>a</Key></Upload>"
+            "</ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><Upload><Key>a</Key><UploadId/>"
+            "</Upload></ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><Upload><UploadId>1</UploadId>"
+            "</Upload></ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><x><Upload><Key>a</Key></Upload></x>"
+            "<Upload><Owner><Key>a</Key></Owner><UploadId>1</UploadId>"
+            "</Upload></ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>"
+            "</ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
+            "<Upload><Key>%zz</Key><UploadId>1</UploadId></Upload>"
+            "</ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
+            "<NextKeyMarker>%00</NextKeyMarker></ListMultipartUploadsResult>"
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (uploads(&l, wrong[i]) != LR_DECLINED) {
+            fail_msg("%s was taken", wrong[i]);
+        }
+
+        lr_xml_uploads_free(&l);
+    }
+}
+
+
 static void
 test_multipart(void **state)
 {
@@ -249,6 +357,9 @@ test_multipart(void **state)
         "<CompleteMultipartUploadResult><Location>l</Location>"
         "<Bucket>b</Bucket><Key>k</Key><ETag>\"B864DB6A936D376F-3\"</ETag>"
         "</CompleteMultipartUploadResult>";
+    static const char   copy[] = HEAD
+        "<CopyPartResult><LastModified>2014-07-17T06:27:54.000Z"
+        "</LastModified><ETag>\"5B3C1A2E053D763E\"</ETag></CopyPartResult>";
     static const char   err[] = "<Error><Code>InternalError</Code></Error>";
     static const char   nested[] =
         "<x><CompleteMultipartUploadResult><ETag>a</ETag>"
@@ -266,6 +377,13 @@ test_multipart(void **state)
     assert_string_equal(s, "B864DB6A936D376F-3");
     free(s);
 
+    assert_int_equal(lr_xml_copy_part(&s, copy, sizeof(copy) - 1), LR_OK);
+    assert_string_equal(s, "5B3C1A2E053D763E");
+    free(s);
+
+    assert_int_equal(lr_xml_copy_part(&s, complete, sizeof(complete) - 1),
+                     LR_DECLINED);
+    assert_null(s);
     assert_int_equal(lr_xml_complete(&s, err, sizeof(err) - 1), LR_DECLINED);
     assert_null(s);
     assert_int_equal(lr_xml_complete(&s, nested, sizeof(nested) - 1),
@@ -286,6 +404,8 @@ main(void)
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_bad),
+        cmocka_unit_test(test_uploads),
+        cmocka_unit_test(test_uploads_bad),
         cmocka_unit_test(test_multipart)
     };
 

@@ -1,0 +1,263 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * What the files of the bucket of type oss share.  A request of the caller
+ * becomes one or more questions to the store, one after another.  Each is
+ * described with _ask(), _param() and _set_header(), begun with _send(),
+ * and has a handler, which finds req->result and req->err set and either
+ * begins the next one or ends it all with _finish() or _fail().
+ */
+
+
+#ifndef _NGX_LIVE_RECORD_OSS_H_INCLUDED_
+#define _NGX_LIVE_RECORD_OSS_H_INCLUDED_
+
+
+#include "lr_crc64.h"
+#include "lr_sign.h"
+#include "lr_xml.h"
+#include "ngx_live_record_bucket.h"
+#include "ngx_live_record_curl.h"
+
+
+#define NGX_LIVE_RECORD_OSS_PARAMS   6
+#define NGX_LIVE_RECORD_OSS_HEADERS  3
+
+
+typedef struct ngx_live_record_oss_s  ngx_live_record_oss_t;
+
+typedef void (*ngx_live_record_oss_pt)(ngx_live_record_oss_t *t);
+
+
+/* what the CRC-64 of an answer is compared with */
+
+typedef enum {
+    NGX_LIVE_RECORD_OSS_NO_SUM = 0,
+    NGX_LIVE_RECORD_OSS_SENT,           /* the body; it must not be missing */
+    NGX_LIVE_RECORD_OSS_GOT             /* the answer's own bytes */
+} ngx_live_record_oss_sum_e;
+
+
+/* a question after an object that may be the one that is wanted */
+
+typedef struct {
+    uint64_t                      size;
+    uint64_t                      crc;
+    lr_retry_e                    other;      /* result if it is another */
+    lr_retry_e                    none;       /* result if there is none */
+    ngx_live_record_oss_pt        same;
+    char                          err[512];   /* why it is asked for */
+} ngx_live_record_oss_look_t;
+
+
+/* uploads of a key that nobody goes on with */
+
+typedef struct {
+    const char                   *key;
+    const char                   *since;      /* as in XML, or NULL: all */
+    ngx_live_record_oss_pt        handler;    /* there are none any more */
+    ngx_uint_t                    rounds;
+    lr_buf_t                      ids;        /* "id\0" ... */
+    size_t                        next;       /* in ids */
+    char                         *key_marker;
+    char                         *id_marker;
+} ngx_live_record_oss_sweep_t;
+
+
+/* a copy in parts */
+
+typedef struct {
+    lr_buf_t                      source;     /* x-oss-copy-source */
+    char                          type[128];
+    char                          since[sizeof("1970-01-01T00:00:00")];
+    char                         *upload;
+    uint64_t                      part;       /* bytes of all but the last */
+    uint64_t                      done;
+    uint32_t                      number;
+    lr_retry_e                    result;     /* after it was given up */
+    char                          err[512];
+} ngx_live_record_oss_copy_t;
+
+
+struct ngx_live_record_oss_s {
+    ngx_live_record_request_t    *req;
+    ngx_live_record_oss_pt        handler;
+
+    /* the question */
+
+    const char                   *method;
+    const char                   *what;       /* for the log */
+    const char                   *key;        /* NULL: the bucket itself */
+    lr_param_t                    params[NGX_LIVE_RECORD_OSS_PARAMS];
+    size_t                        nparams;
+    lr_header_t                   asked[NGX_LIVE_RECORD_OSS_HEADERS];
+    size_t                        nasked;
+    lr_buf_t                      text;       /* sent with a POST */
+    ngx_live_record_oss_sum_e     sum;
+    unsigned                      send:1;     /* the request's body */
+    unsigned                      fresh:1;    /* never sent twice */
+
+    CURL                         *easy;
+    struct curl_slist            *headers;
+    lr_buf_t                      url;
+    lr_signed_t                   sig;
+    char                          curl_err[CURL_ERROR_SIZE];
+
+    /* of the thread */
+
+    int                           rc;
+    ngx_err_t                     errnum;
+    lr_cred_t                     cred;
+    int                           cred_rc;    /* LR_DECLINED: as before */
+    time_t                        cred_mtime;
+    off_t                         cred_size;
+    char                          cred_err[LR_CRED_ERR_LEN];
+
+    /* the piece that is being sent */
+
+    u_char                       *piece;
+    size_t                        len;
+    size_t                        pos;
+    uint64_t                      crc;        /* of all pieces so far */
+    unsigned                      end:1;      /* it is the last */
+    unsigned                      thread:1;
+    unsigned                      paused:1;
+    unsigned                      started:1;  /* in libcurl's loop */
+
+    /* the answer */
+
+    long                          status;
+    lr_buf_t                      answer;
+    char                          code[64];   /* of an error, or empty */
+    char                          etag[128];  /* without quotes, or empty */
+    char                          type[128];
+    uint64_t                      answer_crc;
+    uint64_t                      length;
+    time_t                        date;
+    time_t                        modified;
+    int64_t                       skew;       /* it was signed with */
+    unsigned                      whole:1;    /* its headers */
+    unsigned                      has_crc:1;
+    unsigned                      has_length:1;
+
+    /* between the questions */
+
+    char                         *token;      /* of a long listing */
+    ngx_live_record_oss_look_t    look;
+    ngx_live_record_oss_sweep_t   sweep;
+    ngx_live_record_oss_copy_t    copy;
+};
+
+
+typedef struct {
+    lr_sign_cache_t               cache;
+} ngx_live_record_oss_client_t;
+
+
+/* ngx_live_record_oss.c */
+
+/* ends the request as it is, or with another result; t is freed */
+void ngx_live_record_oss_finish(ngx_live_record_oss_t *t);
+void ngx_live_record_oss_fail(ngx_live_record_oss_t *t, lr_retry_e result,
+    const char *text);
+
+/* ends the request with a string for the caller in req->answer */
+void ngx_live_record_oss_give(ngx_live_record_oss_t *t, const char *s);
+
+/*
+ * Asks whether an object of this size and CRC-64 lies under the key, and
+ * goes on with "same" if so, with req->result LR_RETRY_OK.  If it is another
+ * one or there is none, the request ends with the results named.  Before it
+ * is called, req->err is to say why: it is what remains if there is none.
+ */
+void ngx_live_record_oss_look(ngx_live_record_oss_t *t, const char *key,
+    uint64_t size, uint64_t crc, lr_retry_e other, lr_retry_e none,
+    ngx_live_record_oss_pt same);
+
+
+/* ngx_live_record_oss_body.c: what a thread does */
+
+/* opens the body and reads the credentials; the handler may ask then */
+void ngx_live_record_oss_open(ngx_live_record_oss_t *t,
+    ngx_live_record_oss_pt handler);
+
+/* gets the next piece while libcurl waits */
+ngx_int_t ngx_live_record_oss_next(ngx_live_record_oss_t *t);
+
+/* sums up what was not sent; t->crc is that of the whole body then */
+void ngx_live_record_oss_sum(ngx_live_record_oss_t *t,
+    ngx_live_record_oss_pt handler);
+
+
+/* ngx_live_record_oss_transfer.c: one question and its answer */
+
+void ngx_live_record_oss_ask(ngx_live_record_oss_t *t, const char *method,
+    const char *what, const char *key, ngx_live_record_oss_pt handler);
+
+/* what is given has to stay until _send() */
+void ngx_live_record_oss_param(ngx_live_record_oss_t *t, const char *name,
+    const char *value);
+void ngx_live_record_oss_set_header(ngx_live_record_oss_t *t,
+    const char *name, const char *value);
+
+void ngx_live_record_oss_send(ngx_live_record_oss_t *t);
+
+/* forgets the last question and its answer, but for t->text */
+void ngx_live_record_oss_clear(ngx_live_record_oss_t *t);
+
+
+/* ngx_live_record_oss_answer.c */
+
+/* sets req->result, req->err and t->code from what has come */
+void ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc);
+
+/* whether the store has refused with this code */
+ngx_uint_t ngx_live_record_oss_code(ngx_live_record_oss_t *t,
+    const char *code);
+
+
+/* ngx_live_record_oss_parts.c */
+
+void ngx_live_record_oss_begin(ngx_live_record_oss_t *t);
+void ngx_live_record_oss_part(ngx_live_record_oss_t *t);
+void ngx_live_record_oss_complete(ngx_live_record_oss_t *t);
+void ngx_live_record_oss_abort(ngx_live_record_oss_t *t);
+
+/*
+ * Aborts the uploads of a key that were begun at a time or later, or all
+ * if it is NULL, until the store lists none; then calls the handler.  What
+ * fails ends the request.
+ */
+void ngx_live_record_oss_sweep(ngx_live_record_oss_t *t, const char *key,
+    const char *since, ngx_live_record_oss_pt handler);
+
+/*
+ * Begins an upload.  In the handler, _initiated() takes the id out of the
+ * answer, or sets req->result; the id is the caller's to free.
+ */
+void ngx_live_record_oss_initiate(ngx_live_record_oss_t *t,
+    const char *key, const char *type, ngx_live_record_oss_pt handler);
+char *ngx_live_record_oss_initiated(ngx_live_record_oss_t *t);
+
+/* adds a part to the list in t->text, which _make() sends and frees */
+void ngx_live_record_oss_list_part(ngx_live_record_oss_t *t,
+    uint32_t number, const char *etag);
+void ngx_live_record_oss_make(ngx_live_record_oss_t *t, const char *key,
+    const char *upload, ngx_live_record_oss_pt handler);
+
+/* whether the answer says that the object was made, with this CRC-64 */
+ngx_uint_t ngx_live_record_oss_made(ngx_live_record_oss_t *t,
+    uint64_t crc);
+
+/* aborts an upload; one that is not there any more is success */
+void ngx_live_record_oss_drop(ngx_live_record_oss_t *t, const char *key,
+    const char *upload, ngx_live_record_oss_pt handler);
+
+
+/* ngx_live_record_oss_move.c */
+
+void ngx_live_record_oss_move(ngx_live_record_oss_t *t);
+
+
+#endif /* _NGX_LIVE_RECORD_OSS_H_INCLUDED_ */

@@ -1,0 +1,256 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * What an answer of the store means.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_live_record_oss.h"
+
+
+/* a listing or an object that is longer is no error */
+#define NGX_LIVE_RECORD_OSS_ERROR  4096
+
+/* a clock that differs by less seconds is as good as another */
+#define NGX_LIVE_RECORD_OSS_SKEW   60
+
+
+static lr_net_e ngx_live_record_oss_net(CURLcode rc);
+static lr_net_e ngx_live_record_oss_compare(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc,
+    lr_net_e net, lr_xml_error_t *e);
+static void ngx_live_record_oss_clock(ngx_live_record_oss_t *t);
+
+
+void
+ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
+{
+    lr_net_e                    net;
+    ngx_uint_t                  reading, error;
+    lr_xml_error_t              e;
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    ngx_memzero(&e, sizeof(lr_xml_error_t));
+
+    net = ngx_live_record_oss_net(rc);
+
+    /*
+     * A store that refuses may answer and close before it has read all of
+     * an object: what it said counts, not that the sending broke.
+     */
+
+    if (net == LR_NET_BROKEN && t->status >= 300) {
+        net = LR_NET_OK;
+    }
+
+    /* libcurl is content with headers that are cut off */
+
+    if (net == LR_NET_OK && !t->whole) {
+        net = LR_NET_BROKEN;
+        rc = CURLE_PARTIAL_FILE;
+    }
+
+    reading = t->method[0] == 'G';
+
+    error = t->status >= 300 || !reading
+            || t->answer.len < NGX_LIVE_RECORD_OSS_ERROR;
+
+    if (t->sum == NGX_LIVE_RECORD_OSS_GOT && t->status == 200 && t->has_crc)
+    {
+        error = 0;                   /* it is the object */
+    }
+
+    if (net == LR_NET_OK && error && t->answer.len
+        && lr_xml_error(&e, (char *) t->answer.data, t->answer.len) == LR_OK)
+    {
+        ngx_memcpy(t->code, e.code, sizeof(t->code));
+    }
+
+    if (net == LR_NET_OK && t->status == 200 && t->code[0] == '\0') {
+        net = ngx_live_record_oss_compare(t);
+    }
+
+    req->result = lr_retry_sort(net, (unsigned) t->status,
+                                t->code[0] ? t->code : NULL);
+
+    /* a 203 is looked at by those that send an object */
+
+    if (req->result == LR_RETRY_OK && t->status != 200
+        && t->sum != NGX_LIVE_RECORD_OSS_SENT
+        && !(t->method[0] == 'D' && t->status == 204))
+    {
+        req->result = LR_RETRY_AGAIN;
+    }
+
+    /* what was to go away has done so */
+
+    if (req->result == LR_RETRY_GONE && t->method[0] == 'D'
+        && t->code[0])
+    {
+        req->result = LR_RETRY_OK;
+    }
+
+    /* only of what is read a bare 404 says that it is not there */
+
+    if (req->result == LR_RETRY_GONE && t->code[0] == '\0' && !reading
+        && t->method[0] != 'H')
+    {
+        req->result = LR_RETRY_ADMIN;
+    }
+
+    if (req->result == LR_RETRY_CLOCK) {
+        ngx_live_record_oss_clock(t);
+    }
+
+    ngx_live_record_oss_tell(t, rc, net, &e);
+}
+
+
+ngx_uint_t
+ngx_live_record_oss_code(ngx_live_record_oss_t *t, const char *code)
+{
+    return strcmp(t->code, code) == 0;
+}
+
+
+static lr_net_e
+ngx_live_record_oss_net(CURLcode rc)
+{
+    switch (rc) {
+
+    case CURLE_OK:
+        return LR_NET_OK;
+
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        return LR_NET_CONNECT;
+
+    case CURLE_OPERATION_TIMEDOUT:
+        return LR_NET_TIMEOUT;
+
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+        return LR_NET_TLS;
+
+    case CURLE_URL_MALFORMAT:
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return LR_NET_LOCAL;
+
+    default:
+        return LR_NET_BROKEN;
+    }
+}
+
+
+static lr_net_e
+ngx_live_record_oss_compare(ngx_live_record_oss_t *t)
+{
+    switch (t->sum) {
+
+    case NGX_LIVE_RECORD_OSS_SENT:
+
+        return t->has_crc && t->answer_crc == t->crc ? LR_NET_OK
+                                                     : LR_NET_SUM;
+
+    case NGX_LIVE_RECORD_OSS_GOT:
+
+        return !t->has_crc
+               || lr_crc64_update(0, t->answer.data, t->answer.len)
+                  == t->answer_crc
+               ? LR_NET_OK : LR_NET_SUM;
+
+    default:
+        return LR_NET_OK;
+    }
+}
+
+
+/* a text for the log */
+
+static void
+ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc, lr_net_e net,
+    lr_xml_error_t *e)
+{
+    int          n;
+    char        *p;
+    size_t       size;
+    const char  *key;
+
+    p = t->req->err;
+    size = sizeof(t->req->err);
+    key = t->key ? t->key : t->req->key;
+
+    n = snprintf(p, size, "%s \"%s\": ", t->what, key);
+
+    if (n < 0 || (size_t) n >= size) {
+        return;
+    }
+
+    p += n;
+    size -= n;
+
+    if (net == LR_NET_SUM) {
+        (void) snprintf(p, size, "the CRC-64 of the answer is %s",
+                        t->has_crc ? "not that of what was sent"
+                                   : "missing");
+
+    } else if (net != LR_NET_OK) {
+        (void) snprintf(p, size, "%s",
+                        t->curl_err[0] ? t->curl_err
+                                       : curl_easy_strerror(rc));
+
+    } else if (t->code[0]) {
+        (void) snprintf(p, size, "%ld %s \"%s\", request id %s",
+                        t->status, e->code, e->message,
+                        e->request_id[0] ? e->request_id : "unknown");
+
+    } else {
+        (void) snprintf(p, size, "the answer's status is %ld", t->status);
+    }
+}
+
+
+/* takes over the store's time, unless that was what it has refused */
+
+static void
+ngx_live_record_oss_clock(ngx_live_record_oss_t *t)
+{
+    int64_t                    skew;
+    ngx_live_record_bucket_t  *b;
+
+    b = t->req->bucket;
+
+    if (t->date == 0 || t->date == (time_t) NGX_ERROR) {
+        t->req->result = LR_RETRY_AGAIN;
+        return;
+    }
+
+    skew = (int64_t) t->date - ngx_time();
+
+    if (ngx_abs(skew - t->skew) <= NGX_LIVE_RECORD_OSS_SKEW) {
+        t->req->result = LR_RETRY_AGAIN;
+        return;
+    }
+
+    /* others that were under way have found the same */
+
+    if (ngx_abs(skew - b->skew) > NGX_LIVE_RECORD_OSS_SKEW) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "live record: the clock of bucket \"%V\" differs from "
+                      "this machine's by %L seconds: requests are signed "
+                      "with its time, mend the machine's clock", &b->name,
+                      skew);
+    }
+
+    b->skew = skew;
+}
