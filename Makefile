@@ -102,7 +102,9 @@ $(BUILD)/san/%.o: %.c $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(PURE) -O1 -g $(SAN) -c -o $@ $<
 
-$(BUILD)/unit/%: t/unit/%.c $(SAN_OBJ)
+UNIT_H   = $(wildcard t/unit/*/*.h)
+
+$(BUILD)/unit/%: t/unit/%.c $(SAN_OBJ) $(UNIT_H)
 	@mkdir -p $(@D)
 	$(CC) $(PURE) -O1 -g $(SAN) -o $@ $< $(filter-out \
 		$(BUILD)/san/$(patsubst %/,%,$(dir $*))/$(patsubst \

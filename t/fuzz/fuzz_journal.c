@@ -2,10 +2,10 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * A recording's directory whose files hold anything: the bytes are split
- * by the first 0xff into template.json, record.log, ship.log, where an
- * empty part stands for a good one.  What can be opened is then recorded
- * into, mended, shipped, and removed.
+ * A recording's directory whose files hold anything: the first byte chooses
+ * formats, the others are split by the first 0xff into template.json,
+ * record.log, ship.log, where an empty part stands for a good one.  What can
+ * be opened is then recorded into, mended, shipped, and removed.
  */
 
 
@@ -20,14 +20,27 @@
 #include "lr_spool.h"
 
 
-#define FUZZ_STEPS  40
+#define FUZZ_STEPS  60
+
+
+/* of fragments 1 and 2: H.264 and AAC with a frame each */
+
+#define FUZZ_FLV                                                              \
+    "FLV\1\5\0\0\0\x09\0\0\0\0"                                               \
+    "\x09\0\0\x1e\0\0\0\0\0\0\0"                                              \
+    "\x17\0\0\0\0\x01\x42\xc0\x1e\xff\xe1\0\x0a"                              \
+    "\x67\x42\xc0\x1e\xda\x02\x80\xf6\xc0\x44\x01\0\x04\x68\xce\x3c\x80"      \
+    "\0\0\0\x29"                                                              \
+    "\x08\0\0\4\0\0\0\0\0\0\0\xaf\0\x12\x10\0\0\0\x0f"                        \
+    "\x09\0\0\x0b\0\0\0\0\0\0\0\x17\1\0\0\0\0\0\0\2\x65\x88\0\0\0\x16"        \
+    "\x08\0\0\5\0\0\5\0\0\0\0\xaf\1\x21\x10\5\0\0\0\x10"
 
 
 static const char  good_template[] =
     "{\"version\":1,\"app\":\"a\",\"stream\":\"s\",\"domain\":\"d\","
-    "\"scope\":\"\",\"bucket\":\"b\",\"path\":\"p/{StartTime}\","
+    "\"scope\":\"\",\"bucket\":\"b\",\"path\":\"p/{StartTime}%s\","
     "\"fragment_path\":\"f/{UnixTimestamp}_{Sequence}\","
-    "\"index_path\":\"i/{Date}\",\"timezone\":\"utc\",\"formats\":1,"
+    "\"index_path\":\"i/{Date}\",\"timezone\":\"utc\",\"formats\":%c,"
     "\"cycle\":900000,\"fragment\":5000,\"grace\":1000}\n";
 
 static const char  good_record[] =
@@ -35,12 +48,12 @@ static const char  good_record[] =
     "{\"event\":\"publish\",\"time\":1000,\"media\":0}\n"
     "{\"event\":\"open\",\"file\":1,\"cycle\":0,\"base\":0,\"media\":0,"
     "\"wall\":1000,\"discontinuity\":false}\n"
-    "{\"event\":\"close\",\"file\":1,\"duration\":5000,\"bytes\":99,"
-    "\"rows\":2,\"independent\":true}\n"
-    "{\"event\":\"open\",\"file\":2,\"cycle\":1,\"base\":5000,"
+    "{\"event\":\"close\",\"file\":1,\"duration\":5000,\"bytes\":123,"
+    "\"rows\":4,\"independent\":true}\n"
+    "{\"event\":\"open\",\"file\":2,\"cycle\":0,\"base\":5000,"
     "\"media\":5000,\"wall\":6000,\"discontinuity\":true}\n"
-    "{\"event\":\"close\",\"file\":2,\"duration\":5000,\"bytes\":99,"
-    "\"rows\":2,\"independent\":true}\n"
+    "{\"event\":\"close\",\"file\":2,\"duration\":5000,\"bytes\":123,"
+    "\"rows\":4,\"independent\":true}\n"
     "{\"event\":\"unpublish\",\"time\":9000,\"why\":\"x\"}\n";
 
 static const char  good_ship[] =
@@ -89,14 +102,112 @@ fuzz_write(const char *dir, const char *name, const void *p, size_t n)
 }
 
 
-static void
-fuzz_ship(const char *dir)
+/* LR_OK, LR_DECLINED: something of it is gone */
+
+static int
+fuzz_render(lr_ship_order_t *order, lr_engine_t *engine, uint64_t *bytes)
 {
-    int             i, rc;
+    int        rc;
+    size_t     n;
+    u_char    *p;
+    lr_body_t  b;
+
+    memset(&b, 0, sizeof(lr_body_t));
+    lr_body_take(&b, &order->body);
+    b.engine = engine;
+
+    rc = lr_body_open(&b, 1);
+
+    while (rc == LR_OK) {
+        rc = lr_body_next(&b, &p, &n);
+    }
+
+    if (rc == LR_DECLINED && b.done != b.size) {
+        abort();
+    }
+
+    *bytes = b.done;
+    rc = rc == LR_DECLINED ? LR_OK : LR_DECLINED;
+
+    lr_body_close(&b);
+    lr_body_free(&b);
+
+    return rc;
+}
+
+
+/* one step; LR_DECLINED: it cannot be gone on with */
+
+static int
+fuzz_step(lr_ship_t *s, lr_ship_step_e step, unsigned i,
+    lr_engine_t *engine)
+{
+    int               rc;
+    lr_tracks_t       tracks;
+    lr_ship_order_t   order;
+    lr_ship_result_t  result;
+
+    memset(&tracks, 0, sizeof(lr_tracks_t));
+    memset(&order, 0, sizeof(lr_ship_order_t));
+    memset(&result, 0, sizeof(lr_ship_result_t));
+
+    rc = LR_OK;
+
+    if (step == LR_SHIP_DAY) {
+        lr_buf_append(&order.key, "day", 4);
+
+    } else {
+        rc = lr_ship_prepare(s, step, i % 2, &order);
+    }
+
+    if (step == LR_SHIP_FRAGMENT && (rc == LR_ERROR || i % 5 == 4)) {
+        rc = lr_ship_skip(s, "x");
+        goto done;
+    }
+
+    if (rc == LR_ERROR) {
+        rc = LR_DECLINED;
+        goto done;
+    }
+
+    result.key = rc == LR_DECLINED ? ""
+                 : (char *) (step == LR_SHIP_MOVE ? order.to.data
+                                                  : order.key.data);
+    result.answer = "a";
+    result.bytes = 188;
+    result.tracks = &tracks;
+
+    if (step == LR_SHIP_FILE || step == LR_SHIP_PART) {
+
+        if (fuzz_render(&order, engine, &result.bytes) != LR_OK) {
+            rc = lr_ship_without(s);
+            goto done;
+        }
+    }
+
+    if ((step == LR_SHIP_PART || step == LR_SHIP_COMPLETE) && i % 7 == 6) {
+        rc = lr_ship_abandon(s, "x");
+
+    } else {
+        rc = lr_ship_confirm(s, step, &result);
+    }
+
+done:
+
+    lr_ship_order_free(&order);
+
+    return rc;
+}
+
+
+static void
+fuzz_ship(const char *dir, uint64_t part_min)
+{
+    int             rc;
     char            err[512];
-    lr_buf_t        key, text;
+    unsigned        i;
     lr_ship_t      *s;
-    lr_tracks_t     tracks;
+    lr_engine_t     engine;
     lr_ship_step_e  step;
 
     s = malloc(sizeof(lr_ship_t));
@@ -106,9 +217,7 @@ fuzz_ship(const char *dir)
         return;
     }
 
-    memset(&tracks, 0, sizeof(lr_tracks_t));
-    memset(&key, 0, sizeof(lr_buf_t));
-    memset(&text, 0, sizeof(lr_buf_t));
+    memset(&engine, 0, sizeof(lr_engine_t));
 
     for (i = 0; i < FUZZ_STEPS; i++) {
 
@@ -116,6 +225,7 @@ fuzz_ship(const char *dir)
             break;
         }
 
+        s->part_min = part_min;
         step = lr_ship_next(s);
 
         if (step == LR_SHIP_WAIT) {
@@ -132,35 +242,15 @@ fuzz_ship(const char *dir)
             break;
         }
 
-        key.len = text.len = 0;
-        rc = LR_OK;
-
-        if (step == LR_SHIP_DAY) {
-            lr_buf_append(&key, "day", 4);
-
-        } else {
-            rc = lr_ship_prepare(s, step, (unsigned) i % 2, &key, &text);
-        }
-
-        if (rc == LR_ERROR) {
-            break;
-        }
+        rc = fuzz_step(s, step, i, &engine);
 
         if (rc == LR_DECLINED) {
-            key.len = 0;
-            lr_buf_append(&key, "", 1);
-        }
-
-        if (step == LR_SHIP_FRAGMENT && i % 5 == 4) {
-            (void) lr_ship_skip(s, "x");
-            continue;
+            break;
         }
 
         /* what was journalled must be understood by the one who opens it */
 
-        if (lr_ship_confirm(s, step, (char *) key.data, 188, &tracks)
-            != LR_OK)
-        {
+        if (rc != LR_OK) {
             abort();
         }
 
@@ -179,8 +269,7 @@ fuzz_ship(const char *dir)
         free(s);
     }
 
-    lr_buf_free(&key);
-    lr_buf_free(&text);
+    lr_engine_free(&engine);
 }
 
 
@@ -189,8 +278,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int             i, rc;
     char            err[512], dir[256], path[512];
+    char            template[1024];
     size_t          n[3];
     uint64_t        seen;
+    unsigned        formats;
     const void     *part[3];
     lr_claim_t     *claim;
     lr_settings_t   st;
@@ -199,9 +290,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const  names[] = {
         "template.json", "record.log", "ship.log"
     };
-    static const char *const  good[] = {
-        good_template, good_record, good_ship
-    };
+    static const char *const  good[] = { NULL, good_record, good_ship };
 
     if (root[0] == '\0') {
         snprintf(root, sizeof(root), "%s/lr_fuzz.XXXXXX",
@@ -214,8 +303,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         atexit(fuzz_clean);
     }
 
-    p = data;
+    formats = size ? data[0] : 0;
+    p = data + (size != 0);
     end = data + size;
+
+    snprintf(template, sizeof(template), good_template,
+             formats & 1 ? "_{EndTime}" : "", (int) '1' + formats % 7);
 
     for (i = 0; i < 3; i++) {
         part[i] = p;
@@ -229,8 +322,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         p += p < end;
 
         if (n[i] == 0) {
-            part[i] = good[i];
-            n[i] = strlen(good[i]);
+            part[i] = i ? good[i] : template;
+            n[i] = strlen(part[i]);
         }
     }
 
@@ -244,6 +337,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (i = 0; i < 3; i++) {
         fuzz_write(dir, names[i], part[i], n[i]);
     }
+
+    fuzz_write(dir, "000001.flv", FUZZ_FLV, sizeof(FUZZ_FLV) - 1);
+    fuzz_write(dir, "000002.flv", FUZZ_FLV, sizeof(FUZZ_FLV) - 1);
 
     /* read twice, or in one go, it is the same */
 
@@ -293,7 +389,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         lr_settings_free(&st);
     }
 
-    fuzz_ship(dir);
+    fuzz_ship(dir, formats / 14 * 5);
 
     lr_spool_sweep(dir);
 

@@ -36,6 +36,33 @@ collect(lr_body_t *b, lr_buf_t *out, size_t *pieces)
 }
 
 
+/* a fragment, or some of the files made of it, as the source */
+
+static void
+source(lr_body_t *b, const char *dir, lr_body_kind_e kind, uint32_t number,
+    int64_t base)
+{
+    lr_body_t  from;
+
+    memset(&from, 0, sizeof(from));
+
+    from.kind = kind;
+    from.dir = dir;
+    from.n = 1;
+    from.to = 1;
+    from.head = 1;
+    from.format = LR_FORMAT_MP4;
+    from.fragments = calloc(1, sizeof(lr_file_fragment_t));
+    assert_non_null(from.fragments);
+    from.fragments[0].number = number;
+    from.fragments[0].base = base;
+
+    lr_body_take(b, &from);
+    assert_null(from.fragments);
+    lr_body_free(&from);
+}
+
+
 static void
 texts(void **state)
 {
@@ -60,7 +87,22 @@ texts(void **state)
         lr_body_close(&b);
     }
 
-    lr_buf_free(&b.text);
+    /* another takes its place */
+
+    {
+        lr_body_t  other;
+
+        memset(&other, 0, sizeof(other));
+        lr_buf_puts(&other.text, "{}");
+        lr_body_take(&b, &other);
+        assert_null(other.text.data);
+        assert_int_equal(lr_body_open(&b, 0), LR_OK);
+        assert_int_equal(b.size, 2);
+        lr_body_close(&b);
+    }
+
+    lr_body_free(&b);
+    lr_body_free(&b);
     lr_buf_free(&out);
 }
 
@@ -86,8 +128,7 @@ fragments(void **state)
     check_fragment(&flv, NULL, 3, 100);
     check_write(*state, "000002.flv", flv.data, flv.len);
 
-    b.dir = *state;
-    b.base = 123456;
+    source(&b, *state, LR_BODY_TS, 1, 123456);
 
     assert_int_equal(lr_body_open(&b, 0), LR_ERROR);
     assert_int_equal(errno, ENOMEM);
@@ -95,7 +136,7 @@ fragments(void **state)
     b.engine = &e;
 
     for (i = 0; i < 8; i++) {
-        b.number = i % 2 ? 2 : 1;
+        source(&b, *state, LR_BODY_TS, i % 2 ? 2 : 1, 123456);
         assert_int_equal(lr_body_open(&b, i & 2), LR_OK);
         collect(&b, i ? &again : &out, &n);
 
@@ -109,7 +150,7 @@ fragments(void **state)
             assert_true(out.len > 2000000);
             assert_true(n > 3 && n < 10);
 
-        } else if (b.number == 1) {
+        } else if (b.fragments[0].number == 1) {
             assert_int_equal(again.len, out.len);
             assert_memory_equal(again.data, out.data, out.len);
         }
@@ -136,6 +177,7 @@ fragments(void **state)
         }
     }
 
+    lr_body_free(&b);
     lr_engine_free(&e);
     lr_engine_free(&e);
     lr_buf_free(&flv);
@@ -157,8 +199,7 @@ nothing(void **state)
     memset(&flv, 0, sizeof(flv));
     memset(&out, 0, sizeof(out));
 
-    b.dir = *state;
-    b.number = 1;
+    source(&b, *state, LR_BODY_TS, 1, 0);
     b.engine = &e;
 
     assert_int_equal(lr_body_open(&b, 0), LR_ERROR);
@@ -205,10 +246,172 @@ nothing(void **state)
     assert_string_equal(b.tracks.video, "h264");
     lr_body_close(&b);
 
+    lr_body_free(&b);
     lr_engine_free(&e);
     lr_engine_free(&e);
     lr_buf_free(&flv);
     lr_buf_free(&out);
+}
+
+
+/* mp4 and flv, whole and in parts, in turns with a ts of the same engine */
+
+static void
+files(void **state)
+{
+    int                 rc;
+    char                name[32], path[CHECK_PATH];
+    size_t              i, n, want, pieces, round;
+    u_char             *p;
+    lr_buf_t            flv, rows, whole, out, joined;
+    lr_body_t           b, from;
+    lr_engine_t         e;
+    lr_file_fragment_t  list[4];
+
+    memset(&flv, 0, sizeof(flv));
+    memset(&rows, 0, sizeof(rows));
+    memset(&whole, 0, sizeof(whole));
+    memset(&out, 0, sizeof(out));
+    memset(&joined, 0, sizeof(joined));
+    memset(&b, 0, sizeof(b));
+    memset(&e, 0, sizeof(e));
+
+    for (round = 0; round < 4; round++) {
+
+        for (i = 0; i < 4; i++) {
+            check_fragment(&flv, &rows, 20 + (unsigned) i, 9000);
+            snprintf(name, sizeof(name), "%06u.flv", (unsigned) i + 1);
+            check_write(*state, name, flv.data, flv.len);
+
+            if (round < 2) {
+                lr_fragment_write_rows(*state, (uint32_t) i + 1,
+                                       (lr_row_t *) rows.data,
+                                       rows.len / sizeof(lr_row_t));
+            }
+
+            list[i].number = (uint32_t) i + 1;
+            list[i].base = (int64_t) i * 1000;
+            list[i].bytes = flv.len;
+        }
+
+        memset(&from, 0, sizeof(from));
+        from.kind = LR_BODY_FILE;
+        from.format = round % 2 ? LR_FORMAT_FLV : LR_FORMAT_MP4;
+        from.dir = *state;
+        from.fragments = malloc(sizeof(list));
+        memcpy(from.fragments, list, sizeof(list));
+        from.n = 4;
+        from.to = 4;
+        from.created = 1772366400000LL;
+        from.head = 1;
+        lr_body_take(&b, &from);
+        b.engine = NULL;
+
+        assert_int_equal(lr_body_open(&b, 1), LR_ERROR);
+        assert_int_equal(errno, ENOMEM);
+        b.engine = &e;
+
+        for (i = 0; i < 3; i++) {
+            assert_int_equal(lr_body_open(&b, i & 1), LR_OK);
+            want = b.size;
+            collect(&b, i ? &out : &whole, &pieces);
+            assert_int_equal(b.done, want);
+            assert_int_equal(pieces, want / LR_BODY_PIECE + 1);
+            lr_body_close(&b);
+            lr_body_close(&b);
+
+            if (i) {
+                assert_int_equal(out.len, whole.len);
+                assert_memory_equal(out.data, whole.data, out.len);
+            }
+
+            /* given up in the middle; a ts; without memory at the time */
+
+            assert_int_equal(lr_body_open(&b, 1), LR_OK);
+            assert_int_equal(lr_body_next(&b, &p, &n), LR_OK);
+            assert_int_equal(n, LR_BODY_PIECE);
+            lr_body_close(&b);
+
+            source(&from, *state, LR_BODY_TS, 2, 0);
+            from.engine = &e;
+            assert_int_equal(lr_body_open(&from, 1), LR_OK);
+            collect(&from, &out, &pieces);
+            lr_body_close(&from);
+            lr_body_free(&from);
+
+            assert_int_equal(lr_body_open(&b, 1), LR_OK);
+            e.out.failed = 1;
+            assert_int_equal(lr_body_next(&b, &p, &n), LR_ERROR);
+            assert_int_equal(errno, ENOMEM);
+            lr_body_close(&b);
+
+            lr_engine_free(&e);
+        }
+
+        /* two, and one that is gone then; the others last of all */
+
+        b.n = 3;
+        b.head = 0;
+        b.from = 1;
+        b.to = 3;
+        b.fragments[1] = list[2];
+        b.fragments[2] = list[3];
+        assert_int_equal(lr_body_open(&b, 0), LR_OK);
+        collect(&b, &joined, &pieces);
+        assert_int_equal(b.size, b.done);
+        lr_body_close(&b);
+
+        unlink(check_path(path, *state, "000004.flv"));
+
+        rc = lr_body_open(&b, 0);
+
+        while (rc == LR_OK) {
+            rc = lr_body_next(&b, &p, &n);
+        }
+
+        assert_int_equal(rc, LR_ERROR);
+        assert_int_equal(errno, ENOENT);
+        lr_body_close(&b);
+
+        memcpy(b.fragments, list, sizeof(list));
+        b.n = 4;
+        b.head = 1;
+        b.from = 0;
+        b.to = 2;
+
+        if (round < 2) {
+            assert_int_equal(lr_body_open(&b, 0), LR_OK);
+            collect(&b, &out, &pieces);
+            assert_int_equal(b.size, out.len);
+            lr_body_close(&b);
+            lr_buf_append(&out, joined.data, joined.len);
+            assert_int_equal(out.len, whole.len);
+            assert_memory_equal(out.data, whole.data, out.len);
+
+        } else {
+            assert_int_equal(lr_body_open(&b, 0), LR_ERROR);
+            assert_int_equal(errno, ENOENT);
+        }
+
+        /* nothing at all */
+
+        b.n = 1;
+        b.head = 0;
+        b.from = b.to = 1;
+        assert_int_equal(lr_body_open(&b, 0), LR_ERROR);
+        assert_int_equal(errno, ENODATA);
+        lr_body_close(&b);
+
+        lr_body_free(&b);
+        unlink(check_path(path, *state, "000001.idx"));
+    }
+
+    lr_engine_free(&e);
+    lr_buf_free(&flv);
+    lr_buf_free(&rows);
+    lr_buf_free(&whole);
+    lr_buf_free(&out);
+    lr_buf_free(&joined);
 }
 
 
@@ -220,6 +423,7 @@ main(void)
         t(texts),
         t(fragments),
         t(nothing),
+        t(files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
