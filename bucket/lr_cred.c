@@ -22,6 +22,9 @@ typedef struct {
     lr_str_t    secret;
     lr_str_t    token;
     lr_str_t    type;
+    unsigned    aliyun:1;     /* whose names there were */
+    unsigned    aws:1;
+    unsigned    other:1;      /* another way to a key */
 } lr_cred_raw_t;
 
 
@@ -38,6 +41,11 @@ static int lr_cred_is(const lr_str_t *s, const char *word);
 static int lr_cred_plain(lr_str_t rest, lr_cred_raw_t *raw, char *err);
 static int lr_cred_ini(lr_str_t rest, const char *profile, lr_cred_raw_t *raw,
     char *err);
+static void lr_cred_value(lr_str_t *name, lr_str_t *value,
+    lr_cred_raw_t *raw);
+static int lr_cred_section(const lr_str_t *name, const char *profile);
+static int lr_cred_find(lr_cred_t *c, const lr_cred_names_t *v,
+    lr_cred_getenv_pt get, void *data, char *err);
 static int lr_cred_take(lr_cred_t *c, const lr_cred_raw_t *raw, char *err);
 static int lr_cred_check(const lr_str_t *s, size_t max);
 static char *lr_cred_dup(const lr_str_t *s);
@@ -49,6 +57,11 @@ static const lr_cred_names_t  lr_cred_names[] = {
     { "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN" },
     { "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
       "ALIBABA_CLOUD_SECURITY_TOKEN" },
+    { NULL, NULL, NULL }
+};
+
+static const lr_cred_names_t  lr_cred_names_aws[] = {
+    { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN" },
     { NULL, NULL, NULL }
 };
 
@@ -129,33 +142,14 @@ lr_cred_parse(lr_cred_t *c, const char *p, size_t n, const char *profile,
 int
 lr_cred_env(lr_cred_t *c, lr_cred_getenv_pt get, void *data, char *err)
 {
-    const char             *id, *secret, *token;
-    const lr_cred_names_t  *v;
+    return lr_cred_find(c, lr_cred_names, get, data, err);
+}
 
-    for (v = lr_cred_names; v->id != NULL; v++) {
 
-        id = get ? get(data, v->id) : getenv(v->id);
-        secret = get ? get(data, v->secret) : getenv(v->secret);
-        token = get ? get(data, v->token) : getenv(v->token);
-
-        if ((id == NULL || *id == '\0') && (secret == NULL || *secret == '\0'))
-        {
-            continue;
-        }
-
-        if (id == NULL || *id == '\0' || secret == NULL || *secret == '\0') {
-            snprintf(err, LR_CRED_ERR_LEN,
-                     "the environment has only one of %s and %s",
-                     v->id, v->secret);
-            return LR_ERROR;
-        }
-
-        return lr_cred_set(c, id, secret, token, err);
-    }
-
-    lr_cred_err(err, "the environment holds no access key", 0);
-
-    return LR_DECLINED;
+int
+lr_cred_env_aws(lr_cred_t *c, lr_cred_getenv_pt get, void *data, char *err)
+{
+    return lr_cred_find(c, lr_cred_names_aws, get, data, err);
 }
 
 
@@ -306,7 +300,7 @@ lr_cred_ini(lr_str_t rest, const char *profile, lr_cred_raw_t *raw, char *err)
             name.len = line.len - 2;
             lr_cred_trim(&name);
 
-            in = lr_cred_is(&name, profile);
+            in = lr_cred_section(&name, profile);
 
             if (in) {
                 seen = 1;
@@ -337,18 +331,7 @@ lr_cred_ini(lr_str_t rest, const char *profile, lr_cred_raw_t *raw, char *err)
         value.len = line.len - (size_t) (eq + 1 - line.data);
         lr_cred_trim(&value);
 
-        if (lr_cred_is(&name, "access_key_id")) {
-            raw->id = value;
-
-        } else if (lr_cred_is(&name, "access_key_secret")) {
-            raw->secret = value;
-
-        } else if (lr_cred_is(&name, "security_token")) {
-            raw->token = value;
-
-        } else if (lr_cred_is(&name, "type")) {
-            raw->type = value;
-        }
+        lr_cred_value(&name, &value, raw);
     }
 
     if (!seen) {
@@ -365,7 +348,134 @@ lr_cred_ini(lr_str_t rest, const char *profile, lr_cred_raw_t *raw, char *err)
         return LR_ERROR;
     }
 
+    if (raw->aliyun && raw->aws) {
+        lr_cred_err(err, "the profile mixes names of Alibaba Cloud and AWS",
+                    raw->line);
+        return LR_ERROR;
+    }
+
+    if (raw->other && raw->id.len == 0 && raw->secret.len == 0) {
+        lr_cred_err(err, "the profile has no key of its own: a role_arn,"
+                    " credential_process or sso is not followed", raw->line);
+        return LR_ERROR;
+    }
+
     return LR_OK;
+}
+
+
+/* takes a line of the section, if it is one of those that matter */
+
+static void
+lr_cred_value(lr_str_t *name, lr_str_t *value, lr_cred_raw_t *raw)
+{
+    size_t  i;
+
+    /* neither a key nor a token has blanks */
+
+    for (i = 1; i < value->len; i++) {
+
+        if ((value->data[i] == '#' || value->data[i] == ';')
+            && (value->data[i - 1] == ' ' || value->data[i - 1] == '\t'))
+        {
+            value->len = i;
+            lr_cred_trim(value);
+            break;
+        }
+    }
+
+    if (lr_cred_is(name, "access_key_id")) {
+        raw->id = *value;
+        raw->aliyun = 1;
+
+    } else if (lr_cred_is(name, "access_key_secret")) {
+        raw->secret = *value;
+        raw->aliyun = 1;
+
+    } else if (lr_cred_is(name, "security_token")) {
+        raw->token = *value;
+        raw->aliyun = 1;
+
+    } else if (lr_cred_is(name, "aws_access_key_id")) {
+        raw->id = *value;
+        raw->aws = 1;
+
+    } else if (lr_cred_is(name, "aws_secret_access_key")) {
+        raw->secret = *value;
+        raw->aws = 1;
+
+    } else if (lr_cred_is(name, "aws_session_token")) {
+        raw->token = *value;
+        raw->aws = 1;
+
+    } else if (lr_cred_is(name, "type")) {
+        raw->type = *value;
+
+    } else if (lr_cred_is(name, "credential_process")
+               || lr_cred_is(name, "role_arn")
+               || lr_cred_is(name, "sso_session")
+               || lr_cred_is(name, "sso_start_url"))
+    {
+        raw->other = 1;
+    }
+}
+
+
+/* AWS's second file, "config", writes "profile" before the name */
+
+static int
+lr_cred_section(const lr_str_t *name, const char *profile)
+{
+    lr_str_t  rest;
+
+    if (lr_cred_is(name, profile)) {
+        return 1;
+    }
+
+    if (name->len < 8 || strncasecmp(name->data, "profile", 7) != 0
+        || (name->data[7] != ' ' && name->data[7] != '\t'))
+    {
+        return 0;
+    }
+
+    rest.data = name->data + 7;
+    rest.len = name->len - 7;
+    lr_cred_trim(&rest);
+
+    return lr_cred_is(&rest, profile);
+}
+
+
+static int
+lr_cred_find(lr_cred_t *c, const lr_cred_names_t *v, lr_cred_getenv_pt get,
+    void *data, char *err)
+{
+    const char  *id, *secret, *token;
+
+    for ( /* void */ ; v->id != NULL; v++) {
+
+        id = get ? get(data, v->id) : getenv(v->id);
+        secret = get ? get(data, v->secret) : getenv(v->secret);
+        token = get ? get(data, v->token) : getenv(v->token);
+
+        if ((id == NULL || *id == '\0') && (secret == NULL || *secret == '\0'))
+        {
+            continue;
+        }
+
+        if (id == NULL || *id == '\0' || secret == NULL || *secret == '\0') {
+            snprintf(err, LR_CRED_ERR_LEN,
+                     "the environment has only one of %s and %s",
+                     v->id, v->secret);
+            return LR_ERROR;
+        }
+
+        return lr_cred_set(c, id, secret, token, err);
+    }
+
+    lr_cred_err(err, "the environment holds no access key", 0);
+
+    return LR_DECLINED;
 }
 
 
@@ -397,6 +507,7 @@ lr_cred_take(lr_cred_t *c, const lr_cred_raw_t *raw, char *err)
     new.id = lr_cred_dup(&raw->id);
     new.secret = lr_cred_dup(&raw->secret);
     new.token = raw->token.len ? lr_cred_dup(&raw->token) : NULL;
+    new.expires = 0;
 
     if (new.id == NULL || new.secret == NULL
         || (raw->token.len != 0 && new.token == NULL))

@@ -11,6 +11,7 @@
 #define _LR_CRED_H_INCLUDED_
 
 
+#include <time.h>
 #include "lr_core.h"
 
 
@@ -24,6 +25,7 @@ typedef struct {
     char       *id;
     char       *secret;
     char       *token;        /* of STS; NULL for a permanent key */
+    time_t      expires;      /* 0: not known, or never */
 } lr_cred_t;
 
 
@@ -40,10 +42,13 @@ int lr_cred_set(lr_cred_t *c, const char *id, const char *secret,
     const char *token, char *err);
 
 /*
- * Reads the n bytes of a credentials file into c: either the INI form of
- * the Alibaba Cloud SDKs, of which the section "profile" is taken
- * ("default" if NULL; types access_key and sts), or two or three lines of
- * id, secret and token.  Lines that begin with "#" or ";" are comments.
+ * Reads the n bytes of a credentials file into c: either an INI file, of
+ * which the section "profile" or "profile NAME" is taken ("default" if
+ * NULL), or two or three lines of id, secret and token.  The INI file is
+ * that of the Alibaba Cloud SDKs (access_key_id, access_key_secret,
+ * security_token; types access_key and sts) or that of AWS
+ * (aws_access_key_id, aws_secret_access_key, aws_session_token).  What
+ * begins with "#" or ";" is a comment, in INI files behind a value too.
  * Errors as of lr_cred_set(); the text names the line.
  */
 int lr_cred_parse(lr_cred_t *c, const char *p, size_t n, const char *profile,
@@ -55,6 +60,32 @@ int lr_cred_parse(lr_cred_t *c, const char *p, size_t n, const char *profile,
  * LR_DECLINED if there are none; half a pair is LR_ERROR.
  */
 int lr_cred_env(lr_cred_t *c, lr_cred_getenv_pt get, void *data, char *err);
+
+/* the same with AWS's variables, AWS_ACCESS_KEY_ID and so on */
+int lr_cred_env_aws(lr_cred_t *c, lr_cred_getenv_pt get, void *data,
+    char *err);
+
+/*
+ * Reads what a metadata service answers for a role: JSON with AccessKeyId,
+ * AccessKeySecret and SecurityToken (Alibaba Cloud) or SecretAccessKey and
+ * Token (AWS), Expiration and Code, which has to be "Success" if it is
+ * there.  Errors as of lr_cred_set().
+ */
+int lr_cred_json(lr_cred_t *c, const char *p, size_t n, char *err);
+
+/*
+ * Reads "2017-11-01T05:20:01Z", with a fraction, which is dropped, or an
+ * offset instead of the "Z"; without either it is UTC (ISO 8601).
+ */
+int lr_cred_time(time_t *t, const char *p, size_t n);
+
+/*
+ * When to fetch a key anew that is there since now: at four fifths of the
+ * time it has left, and not more than 15 minutes before its end, for the
+ * services have its successor only shortly before; but never at once.  0
+ * if it does not expire.
+ */
+time_t lr_cred_refresh_at(const lr_cred_t *c, time_t now);
 
 /* the secret and the token are overwritten first; c is empty again */
 void lr_cred_free(lr_cred_t *c);

@@ -19,23 +19,39 @@ typedef struct {
 
 
 static const lr_retry_code_t  lr_retry_codes[] = {
-    { "AccessDenied",           LR_RETRY_ADMIN },
-    { "BadRequest",             LR_RETRY_AGAIN },
-    { "CallbackFailed",         LR_RETRY_OK },
-    { "FileAlreadyExists",      LR_RETRY_EXISTS },
-    { "InternalError",          LR_RETRY_AGAIN },
-    { "InvalidAccessKeyId",     LR_RETRY_ADMIN },
-    { "InvalidSecurityToken",   LR_RETRY_CREDENTIALS },
-    { "NoSuchBucket",           LR_RETRY_ADMIN },
-    { "NoSuchKey",              LR_RETRY_GONE },
-    { "NoSuchUpload",           LR_RETRY_GONE },
-    { "RequestTimeTooSkewed",   LR_RETRY_CLOCK },
-    { "RequestTimeout",         LR_RETRY_AGAIN },
-    { "SecurityTokenExpired",   LR_RETRY_CREDENTIALS },
-    { "ServiceUnavailable",     LR_RETRY_AGAIN },
-    { "SignatureDoesNotMatch",  LR_RETRY_ADMIN },
-    { "UserDisable",            LR_RETRY_ADMIN },
-    { NULL,                     LR_RETRY_OK }
+    { "AccessDenied",                        LR_RETRY_ADMIN },
+    { "AuthorizationHeaderMalformed",        LR_RETRY_REGION },
+    { "BadDigest",                           LR_RETRY_AGAIN },
+    { "BadRequest",                          LR_RETRY_AGAIN },
+    { "CallbackFailed",                      LR_RETRY_OK },
+    { "ConditionalRequestConflict",          LR_RETRY_AGAIN },
+    { "ExpiredToken",                        LR_RETRY_CREDENTIALS },
+    { "FileAlreadyExists",                   LR_RETRY_EXISTS },
+    { "IllegalLocationConstraintException",  LR_RETRY_REGION },
+    { "IncompleteBody",                      LR_RETRY_AGAIN },
+    { "InternalError",                       LR_RETRY_AGAIN },
+    { "InvalidAccessKeyId",                  LR_RETRY_ADMIN },
+    { "InvalidSecurityToken",                LR_RETRY_CREDENTIALS },
+    { "InvalidToken",                        LR_RETRY_CREDENTIALS },
+    { "KMS.ThrottlingException",             LR_RETRY_AGAIN },
+    { "NoSuchBucket",                        LR_RETRY_ADMIN },
+    { "NoSuchKey",                           LR_RETRY_GONE },
+    { "NoSuchUpload",                        LR_RETRY_GONE },
+    { "OperationAborted",                    LR_RETRY_AGAIN },
+    { "PermanentRedirect",                   LR_RETRY_REGION },
+    { "PreconditionFailed",                  LR_RETRY_EXISTS },
+    { "RequestTimeTooSkewed",                LR_RETRY_CLOCK },
+    { "RequestTimeout",                      LR_RETRY_AGAIN },
+    { "SecurityTokenExpired",                LR_RETRY_CREDENTIALS },
+    { "ServiceUnavailable",                  LR_RETRY_AGAIN },
+    { "SignatureDoesNotMatch",               LR_RETRY_ADMIN },
+    { "SlowDown",                            LR_RETRY_AGAIN },
+    { "TemporaryRedirect",                   LR_RETRY_AGAIN },
+    { "TokenRefreshRequired",                LR_RETRY_CREDENTIALS },
+    { "TooManyRequests",                     LR_RETRY_AGAIN },
+    { "UserDisable",                         LR_RETRY_ADMIN },
+    { "XAmzContentSHA256Mismatch",           LR_RETRY_AGAIN },
+    { NULL,                                  LR_RETRY_OK }
 };
 
 
@@ -55,6 +71,12 @@ lr_retry_sort(lr_net_e net, unsigned status, const char *code)
 
     default:
         return LR_RETRY_AGAIN;
+    }
+
+    /* what it does not know it will not know later */
+
+    if (status == 501) {
+        return LR_RETRY_ADMIN;
     }
 
     /* a server in trouble may name any reason */
@@ -83,6 +105,12 @@ lr_retry_sort(lr_net_e net, unsigned status, const char *code)
 
     switch (status) {
 
+    /* some stores answer to a PUT too as if it were a GET */
+
+    case 304:
+    case 412:
+        return LR_RETRY_EXISTS;
+
     case 401:
     case 408:
     case 429:
@@ -102,7 +130,9 @@ lr_retry_delay(lr_retry_e why, unsigned n, unsigned after, uint32_t random)
 {
     uint32_t  cap, delay;
 
-    if (why == LR_RETRY_CLOCK || why == LR_RETRY_CREDENTIALS) {
+    if (why == LR_RETRY_CLOCK || why == LR_RETRY_CREDENTIALS
+        || why == LR_RETRY_REGION)
+    {
         if (n == 0) {
             return 0;
         }
@@ -155,6 +185,9 @@ lr_retry_name(lr_retry_e why)
 
     case LR_RETRY_ADMIN:
         return "admin";
+
+    case LR_RETRY_REGION:
+        return "region";
     }
 
     return "unknown";

@@ -33,7 +33,8 @@ typedef enum {
     LR_RETRY_CREDENTIALS,     /* again, with fresh credentials */
     LR_RETRY_EXISTS,          /* forbidden overwrite: the name is taken */
     LR_RETRY_GONE,            /* no such object or upload */
-    LR_RETRY_ADMIN            /* somebody has to mend it; try slowly */
+    LR_RETRY_ADMIN,           /* somebody has to mend it; try slowly */
+    LR_RETRY_REGION           /* again, for the region the store has told */
 } lr_retry_e;
 
 
@@ -42,7 +43,11 @@ typedef enum {
  * the error's body or x-oss-err, NULL if unknown.  A code overrules a
  * status of 200, which may go with an error's body.  LR_RETRY_GONE of a
  * 404 without a code is an answer to HEAD or GET; a PUT's is the admin's.
- * Source: retry rules of the OSS SDKs, error pages of OSS.
+ * LR_RETRY_REGION is for where a region was told that was not tried yet;
+ * else it is the admin's too.  A 304 or 412 is taken as an answer to
+ * "If-None-Match: *", the only condition that is ever sent.
+ * Source: retry rules of the OSS SDKs, error pages of OSS; "Error
+ * responses" of the Amazon S3 API Reference.
  */
 lr_retry_e lr_retry_sort(lr_net_e net, unsigned status, const char *code);
 
@@ -51,7 +56,7 @@ lr_retry_e lr_retry_sort(lr_net_e net, unsigned status, const char *code);
  * 60 s, for LR_RETRY_ADMIN to 300 s, of which the random number takes away
  * up to a half.  after is the Retry-After of the answer in seconds or 0;
  * it makes the wait longer, within the same cap.  The first try with a
- * corrected clock or fresh credentials does not wait.
+ * corrected clock, fresh credentials or another region does not wait.
  */
 uint32_t lr_retry_delay(lr_retry_e why, unsigned n, unsigned after,
     uint32_t random);

@@ -12,6 +12,8 @@
 #define LR_URL_MAX_HOST  253
 
 
+static void lr_url_put_host(lr_buf_t *b, const lr_url_endpoint_t *ep,
+    lr_url_style_e style, const char *bucket);
 static int lr_url_host(lr_url_endpoint_t *ep, const char **err);
 static int lr_url_name(const lr_str_t *host);
 static int lr_url_utf8(const char *s, size_t n);
@@ -201,40 +203,20 @@ lr_url_build(lr_buf_t *b, const lr_url_endpoint_t *ep, lr_url_style_e style,
 {
     size_t  i;
 
-    style = lr_url_style(ep, style);
-
-    if (bucket == NULL) {
-        style = LR_URL_PATH;
-    }
-
-    if (style == LR_URL_VHOST && ep->ip) {
+    if (bucket != NULL && ep->ip && lr_url_style(ep, style) == LR_URL_VHOST) {
         return LR_ERROR;
     }
 
     lr_buf_puts(b, ep->https ? "https://" : "http://");
 
-    if (style == LR_URL_VHOST) {
-        lr_buf_puts(b, bucket);
-        lr_buf_puts(b, ".");
-    }
-
-    lr_buf_append(b, ep->host.data, ep->host.len);
+    lr_url_put_host(b, ep, style, bucket);
 
     if (ep->port.len != 0) {
         lr_buf_puts(b, ":");
         lr_buf_append(b, ep->port.data, ep->port.len);
     }
 
-    lr_buf_puts(b, "/");
-
-    if (style == LR_URL_PATH && bucket != NULL) {
-        lr_buf_puts(b, bucket);
-        lr_buf_puts(b, "/");
-    }
-
-    if (bucket != NULL && key != NULL) {
-        lr_url_encode_path(b, key, strlen(key));
-    }
+    lr_url_path(b, ep, style, bucket, key);
 
     for (i = 0; i < n; i++) {
         lr_buf_puts(b, i == 0 ? "?" : "&");
@@ -249,6 +231,56 @@ lr_url_build(lr_buf_t *b, const lr_url_endpoint_t *ep, lr_url_style_e style,
     lr_url_end(b);
 
     return b->failed ? LR_ERROR : LR_OK;
+}
+
+
+void
+lr_url_authority(lr_buf_t *b, const lr_url_endpoint_t *ep,
+    lr_url_style_e style, const char *bucket)
+{
+    char      c;
+    size_t    i;
+    unsigned  port;
+
+    i = b->len;
+
+    lr_url_put_host(b, ep, style, bucket);
+
+    for ( /* void */ ; i < b->len; i++) {
+        c = (char) b->data[i];
+        b->data[i] = (u_char) ((c >= 'A' && c <= 'Z') ? (c | 0x20) : c);
+    }
+
+    port = 0;
+
+    for (i = 0; i < ep->port.len; i++) {
+        port = port * 10 + (unsigned) (ep->port.data[i] - '0');
+    }
+
+    if (port != 0 && port != (ep->https ? 443 : 80)) {
+        lr_buf_printf(b, ":%u", port);
+    }
+}
+
+
+void
+lr_url_path(lr_buf_t *b, const lr_url_endpoint_t *ep, lr_url_style_e style,
+    const char *bucket, const char *key)
+{
+    lr_buf_puts(b, "/");
+
+    if (bucket == NULL) {
+        return;
+    }
+
+    if (lr_url_style(ep, style) == LR_URL_PATH) {
+        lr_buf_puts(b, bucket);
+        lr_buf_puts(b, "/");
+    }
+
+    if (key != NULL) {
+        lr_url_encode_path(b, key, strlen(key));
+    }
 }
 
 
@@ -345,6 +377,19 @@ lr_url_relative(lr_buf_t *b, const char *from, const char *to)
 
     lr_url_escape(b, to, strlen(to), "/:");
     lr_url_end(b);
+}
+
+
+static void
+lr_url_put_host(lr_buf_t *b, const lr_url_endpoint_t *ep,
+    lr_url_style_e style, const char *bucket)
+{
+    if (bucket != NULL && lr_url_style(ep, style) == LR_URL_VHOST) {
+        lr_buf_puts(b, bucket);
+        lr_buf_puts(b, ".");
+    }
+
+    lr_buf_append(b, ep->host.data, ep->host.len);
 }
 
 

@@ -77,6 +77,17 @@ int lr_url_build(lr_buf_t *b, const lr_url_endpoint_t *ep,
     lr_url_style_e style, const char *bucket, const char *key,
     const lr_param_t *query, size_t n);
 
+/*
+ * Appends what a Host header says of that URL: in lower case, without the
+ * port that the scheme implies (RFC 9110, 7.2).  No zero byte.
+ */
+void lr_url_authority(lr_buf_t *b, const lr_url_endpoint_t *ep,
+    lr_url_style_e style, const char *bucket);
+
+/* appends the encoded path of that URL, from the "/" on; no zero byte */
+void lr_url_path(lr_buf_t *b, const lr_url_endpoint_t *ep,
+    lr_url_style_e style, const char *bucket, const char *key);
+
 /* appends the n bytes with all but unreserved characters encoded */
 void lr_url_encode(lr_buf_t *b, const char *p, size_t n);
 

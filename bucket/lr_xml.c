@@ -63,7 +63,9 @@ static int lr_xml_list_start(lr_xml_t *x, const char *name,
     const char *parent);
 static int lr_xml_list_leaf(lr_xml_t *x, const char *name,
     const char *parent);
-static int lr_xml_list_decode(lr_xml_list_t *l);
+static int lr_xml_list_read(lr_xml_list_t *l, const char *p, size_t n,
+    unsigned next);
+static int lr_xml_list_decode(lr_xml_list_t *l, unsigned next);
 static int lr_xml_uploads_start(lr_xml_t *x, const char *name,
     const char *parent);
 static int lr_xml_uploads_leaf(lr_xml_t *x, const char *name,
@@ -108,40 +110,14 @@ lr_xml_error(lr_xml_error_t *e, const char *p, size_t n)
 int
 lr_xml_list(lr_xml_list_t *l, const char *p, size_t n)
 {
-    int       rc;
-    size_t    i;
-    lr_xml_t  x;
+    return lr_xml_list_read(l, p, n, 1);
+}
 
-    memset(l, 0, sizeof(lr_xml_list_t));
-    memset(&x, 0, sizeof(lr_xml_t));
 
-    x.start = lr_xml_list_start;
-    x.leaf = lr_xml_list_leaf;
-    x.data = l;
-
-    rc = lr_xml_parse(&x, p, n);
-
-    if (rc != LR_OK) {
-        return rc;
-    }
-
-    for (i = 0; i < l->n; i++) {
-        if (l->objects[i].key == NULL || l->objects[i].key[0] == '\0') {
-            return LR_DECLINED;
-        }
-    }
-
-    if (x.url) {
-        rc = lr_xml_list_decode(l);
-    }
-
-    /* without a way to the rest, nobody could tell that it is missing */
-
-    if (rc == LR_OK && l->truncated && l->next == NULL) {
-        return LR_DECLINED;
-    }
-
-    return rc;
+int
+lr_xml_list_s3(lr_xml_list_t *l, const char *p, size_t n)
+{
+    return lr_xml_list_read(l, p, n, 0);
 }
 
 
@@ -225,6 +201,18 @@ lr_xml_complete(char **etag, const char *p, size_t n)
 
 
 int
+lr_xml_complete_crc64(char **sum, const char *p, size_t n)
+{
+    lr_xml_one_t  one;
+
+    one.root = "CompleteMultipartUploadResult";
+    one.name = "ChecksumCRC64NVME";
+
+    return lr_xml_one(&one, sum, p, n);
+}
+
+
+int
 lr_xml_copy_part(char **etag, const char *p, size_t n)
 {
     lr_xml_one_t  one;
@@ -236,9 +224,28 @@ lr_xml_copy_part(char **etag, const char *p, size_t n)
 }
 
 
+int
+lr_xml_copy(char **etag, const char *p, size_t n)
+{
+    lr_xml_one_t  one;
+
+    one.root = "CopyObjectResult";
+    one.name = "ETag";
+
+    return lr_xml_one(&one, etag, p, n);
+}
+
+
 static int
 lr_xml_parse(lr_xml_t *x, const char *p, size_t n)
 {
+    /* while it puts parts together, a store keeps us waiting with blanks */
+
+    while (n != 0 && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
+        p++;
+        n--;
+    }
+
     if (n == 0 || n > LR_XML_MAX_SIZE) {
         return LR_DECLINED;
     }
@@ -419,6 +426,12 @@ lr_xml_error_leaf(lr_xml_t *x, const char *name, const char *parent)
 
     } else if (strcmp(name, "EC") == 0) {
         lr_xml_printable(e->ec, sizeof(e->ec), &x->text);
+
+    } else if (strcmp(name, "Region") == 0) {
+        lr_xml_printable(e->region, sizeof(e->region), &x->text);
+
+    } else if (strcmp(name, "Endpoint") == 0) {
+        lr_xml_printable(e->endpoint, sizeof(e->endpoint), &x->text);
     }
 
     return LR_OK;
@@ -437,6 +450,46 @@ lr_xml_printable(char *dst, size_t size, const lr_buf_t *text)
     }
 
     dst[i] = '\0';
+}
+
+
+static int
+lr_xml_list_read(lr_xml_list_t *l, const char *p, size_t n, unsigned next)
+{
+    int       rc;
+    size_t    i;
+    lr_xml_t  x;
+
+    memset(l, 0, sizeof(lr_xml_list_t));
+    memset(&x, 0, sizeof(lr_xml_t));
+
+    x.start = lr_xml_list_start;
+    x.leaf = lr_xml_list_leaf;
+    x.data = l;
+
+    rc = lr_xml_parse(&x, p, n);
+
+    if (rc != LR_OK) {
+        return rc;
+    }
+
+    for (i = 0; i < l->n; i++) {
+        if (l->objects[i].key == NULL || l->objects[i].key[0] == '\0') {
+            return LR_DECLINED;
+        }
+    }
+
+    if (x.url) {
+        rc = lr_xml_list_decode(l, next);
+    }
+
+    /* without a way to the rest, nobody could tell that it is missing */
+
+    if (rc == LR_OK && l->truncated && l->next == NULL) {
+        return LR_DECLINED;
+    }
+
+    return rc;
 }
 
 
@@ -525,12 +578,12 @@ lr_xml_list_leaf(lr_xml_t *x, const char *name, const char *parent)
 
 
 static int
-lr_xml_list_decode(lr_xml_list_t *l)
+lr_xml_list_decode(lr_xml_list_t *l, unsigned next)
 {
     int     rc;
     size_t  i;
 
-    rc = lr_xml_decode(&l->next);
+    rc = next ? lr_xml_decode(&l->next) : LR_OK;
 
     for (i = 0; rc == LR_OK && i < l->n; i++) {
         rc = lr_xml_decode(&l->objects[i].key);

@@ -31,6 +31,8 @@ typedef struct {
     char            message[256];
     char            request_id[64];
     char            ec[32];
+    char            region[64];     /* S3: where the bucket is */
+    char            endpoint[256];  /* where it should be asked for */
 } lr_xml_error_t;
 
 
@@ -87,19 +89,28 @@ int lr_xml_error(lr_xml_error_t *e, const char *p, size_t n);
 int lr_xml_list(lr_xml_list_t *l, const char *p, size_t n);
 void lr_xml_list_free(lr_xml_list_t *l);
 
+/*
+ * The same for S3, which leaves NextContinuationToken as it is when names
+ * are encoded, and whose tokens may have a "+".
+ */
+int lr_xml_list_s3(lr_xml_list_t *l, const char *p, size_t n);
+
 /* the same for a ListMultipartUploadsResult */
 int lr_xml_uploads(lr_xml_uploads_t *l, const char *p, size_t n);
 void lr_xml_uploads_free(lr_xml_uploads_t *l);
 
 /*
  * Read the UploadId of an InitiateMultipartUploadResult, the ETag without
- * quotes of a CompleteMultipartUploadResult or of a CopyPartResult, into a
- * string that the caller frees.  Results as above; a 200 may well carry an
- * <Error>.
+ * quotes of a CompleteMultipartUploadResult, of a CopyPartResult or of a
+ * CopyObjectResult, and S3's ChecksumCRC64NVME of the first of these, into
+ * a string that the caller frees.  Results as above; a 200 may well carry
+ * an <Error>.
  */
 int lr_xml_initiate(char **upload_id, const char *p, size_t n);
 int lr_xml_complete(char **etag, const char *p, size_t n);
+int lr_xml_complete_crc64(char **sum, const char *p, size_t n);
 int lr_xml_copy_part(char **etag, const char *p, size_t n);
+int lr_xml_copy(char **etag, const char *p, size_t n);
 
 
 #endif /* _LR_XML_H_INCLUDED_ */

@@ -9,43 +9,60 @@
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void check_key(lr_cred_t *c, int rc, const char *err);
 static void check(const char *s);
 
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char       err[LR_CRED_ERR_LEN];
-    size_t     i;
-    lr_cred_t  c;
+    char        err[LR_CRED_ERR_LEN];
+    size_t      i;
+    time_t      t;
+    lr_cred_t   c;
+    const char  *p;
 
     static const char *const  profiles[] = { NULL, "p" };
 
-    for (i = 0; i < 2; i++) {
+    p = (const char *) data;
 
+    for (i = 0; i < 2; i++) {
         memset(&c, 0, sizeof(lr_cred_t));
         memset(err, 0, sizeof(err));
+        check_key(&c, lr_cred_parse(&c, p, size, profiles[i], err), err);
+    }
 
-        if (lr_cred_parse(&c, (const char *) data, size, profiles[i], err)
-            == LR_OK)
-        {
-            check(c.id);
-            check(c.secret);
+    memset(err, 0, sizeof(err));
+    check_key(&c, lr_cred_json(&c, p, size, err), err);
 
-            if (c.token != NULL) {
-                check(c.token);
-            }
+    (void) lr_cred_time(&t, p, size);
 
-        } else if (c.id != NULL || c.secret != NULL || c.token != NULL
-                   || err[0] == '\0')
-        {
+    return 0;
+}
+
+
+static void
+check_key(lr_cred_t *c, int rc, const char *err)
+{
+    if (rc == LR_OK) {
+        check(c->id);
+        check(c->secret);
+
+        if (c->token != NULL) {
+            check(c->token);
+        }
+
+        if (lr_cred_refresh_at(c, 1000) == 1000) {
             abort();
         }
 
-        lr_cred_free(&c);
+    } else if (c->id != NULL || c->secret != NULL || c->token != NULL
+               || err[0] == '\0')
+    {
+        abort();
     }
 
-    return 0;
+    lr_cred_free(c);
 }
 
 

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    int                rc;
     char              *s;
     size_t             i;
     const char        *p;
@@ -30,7 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p = (const char *) data + 1;
     size--;
 
-    switch (data[0] % 6) {
+    switch (data[0] % 8) {
 
     case 0:
         if ((lr_xml_error(&e, p, size) == LR_OK) != (e.code[0] != '\0')) {
@@ -51,6 +52,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                     abort();
                 }
             }
+        }
+
+        lr_xml_list_free(&l);
+
+        rc = lr_xml_list_s3(&l, p, size);
+
+        if (rc == LR_OK && l.truncated && l.next == NULL) {
+            abort();
         }
 
         lr_xml_list_free(&l);
@@ -85,6 +94,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     case 4:
         if ((lr_xml_copy_part(&s, p, size) == LR_OK) != (s != NULL)) {
+            abort();
+        }
+
+        free(s);
+        break;
+
+    case 5:
+        if ((lr_xml_copy(&s, p, size) == LR_OK) != (s != NULL)) {
+            abort();
+        }
+
+        free(s);
+        break;
+
+    case 6:
+        if ((lr_xml_complete_crc64(&s, p, size) == LR_OK) != (s != NULL)) {
             abort();
         }
 

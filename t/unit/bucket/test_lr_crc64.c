@@ -103,6 +103,89 @@ test_parse(void **state)
 }
 
 
+/* the check value of the catalogues, the vectors of the specification */
+
+static void
+test_nvme(void **state)
+{
+    size_t    i, k, at;
+    u_char    buf[4096 + 16];
+    uint64_t  all, crc;
+
+    (void) state;
+
+    assert_true(lr_crc64_nvme_update(0, NULL, 0) == 0);
+    assert_true(lr_crc64_nvme_update(0, "123456789", 9)
+                == 0xae8b14860a799888ull);
+
+    memset(buf, 0, 4096);
+    assert_true(lr_crc64_nvme_update(0, buf, 4096) == 0x6482d367eb22b64eull);
+    memset(buf, 0xff, 4096);
+    assert_true(lr_crc64_nvme_update(0, buf, 4096) == 0xc0ddba7302eca3acull);
+
+    for (i = 0; i < sizeof(buf); i++) {
+        buf[i] = (u_char) i;
+    }
+
+    all = lr_crc64_nvme_update(0, buf, 4096);
+    assert_true(all == 0x3e729f5f6750449cull);
+
+    /* the slow ways give the same for each length and alignment */
+
+    assert_true(~lr_crc64_bytes(UINT64_MAX, buf, 4096) == all);
+
+    for (at = 0; at < 16; at += 5) {
+        for (i = 0; i < 1100; i++) {
+            if (lr_crc64_nvme_update(0, buf + at, i)
+                != ~lr_crc64_bytes(UINT64_MAX, buf + at, i))
+            {
+                fail_msg("%zu bytes at %zu", i, at);
+            }
+        }
+    }
+
+    for (i = 0; i <= 4096; i += 127) {
+        k = 4096 - i;
+        crc = lr_crc64_nvme_update(0, buf, i);
+        assert_true(lr_crc64_nvme_update(crc, buf + i, k) == all);
+        assert_true(lr_crc64_nvme_combine(crc,
+                                          lr_crc64_nvme_update(0, buf + i, k),
+                                          k)
+                    == all);
+    }
+}
+
+
+static void
+test_nvme_text(void **state)
+{
+    char                      buf[LR_CRC64_NVME_TEXT];
+    size_t                    i;
+    uint64_t                  v;
+
+    static const char *const  wrong[] = {
+        "", "rosUhgp5mIg", "rosUhgp5mIg==", "rosUhgp5mI==", "rosUhgp5mIh=",
+        "rosUhgp5mIg=-3", "rosUhgp5m g=", "rosUhgp5mIgA"
+    };
+
+    (void) state;
+
+    lr_crc64_nvme_text(buf, 0xae8b14860a799888ull);
+    assert_string_equal(buf, "rosUhgp5mIg=");
+    lr_crc64_nvme_text(buf, 0);
+    assert_string_equal(buf, "AAAAAAAAAAA=");
+
+    assert_int_equal(lr_crc64_nvme_parse("rosUhgp5mIg=", 12, &v), LR_OK);
+    assert_true(v == 0xae8b14860a799888ull);
+
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (lr_crc64_nvme_parse(wrong[i], strlen(wrong[i]), &v) != LR_ERROR) {
+            fail_msg("%s", wrong[i]);
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -110,7 +193,9 @@ main(void)
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_combine_long),
-        cmocka_unit_test(test_parse)
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_nvme),
+        cmocka_unit_test(test_nvme_text)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ good(const char *text, const char *profile, const char *id,
     const char *secret, const char *token)
 {
     char       err[LR_CRED_ERR_LEN];
-    lr_cred_t  c = { NULL, NULL, NULL };
+    lr_cred_t  c = { NULL, NULL, NULL, 0 };
 
     if (parse(&c, text, profile, err) != LR_OK) {
         fail_msg("%s", err);
@@ -61,7 +61,7 @@ static void
 bad(const char *text, const char *profile, const char *why)
 {
     char       err[LR_CRED_ERR_LEN];
-    lr_cred_t  c = { NULL, NULL, NULL };
+    lr_cred_t  c = { NULL, NULL, NULL, 0 };
 
     assert_int_equal(parse(&c, text, profile, err), LR_ERROR);
     assert_null(c.id);
@@ -145,11 +145,56 @@ test_ini(void **state)
 }
 
 
+/* of AWS: "credentials", and "config" with its other names of sections */
+
+static void
+test_ini_aws(void **state)
+{
+    static const char  file[] =
+        "[default]\n"
+        "aws_access_key_id = AKIA1\n"
+        "aws_secret_access_key=s/+1 ; mine\n"
+        "region = eu-west-1\n"
+        "s3 =\n"
+        "    max_concurrent_requests = 20\n"
+        "[sts]\n"
+        "AWS_ACCESS_KEY_ID=ASIA2\n"
+        "aws_secret_access_key=s;2#\t# c\n"
+        "aws_session_token = t== #\n"
+        "[profile  work ]\n"
+        "aws_access_key_id = AKIA3\n"
+        "aws_secret_access_key = s3\n"
+        "[profile assumed]\n"
+        "role_arn = arn:aws:iam::123456789012:role/XX\n"
+        "source_profile = default\n"
+        "[sso]\n"
+        "sso_session = XX\n"
+        "[mixed]\n"
+        "aws_access_key_id = XX\n"
+        "access_key_secret = XX\n"
+        "[profile-x]\n"
+        "region = XX\n";
+
+    (void) state;
+
+    good(file, NULL, "AKIA1", "s/+1", NULL);
+    good(file, "sts", "ASIA2", "s;2#", "t==");
+    good(file, "work", "AKIA3", "s3", NULL);
+    bad(file, "assumed", "no key of its own: a role_arn, credential_process"
+        " or sso is not followed (line 14)");
+    bad(file, "sso", "no key of its own");
+    bad(file, "mixed", "mixes names of Alibaba Cloud and AWS (line 19)");
+    bad(file, "x", "no such profile");
+    bad(file, "-x", "no such profile");
+    bad(file, "profile-x", "access key id is missing");
+}
+
+
 static void
 test_bounds(void **state)
 {
     char       err[LR_CRED_ERR_LEN], *p;
-    lr_cred_t  c = { NULL, NULL, NULL };
+    lr_cred_t  c = { NULL, NULL, NULL, 0 };
 
     (void) state;
 
@@ -178,7 +223,7 @@ static void
 test_set(void **state)
 {
     char       err[LR_CRED_ERR_LEN];
-    lr_cred_t  c = { NULL, NULL, NULL };
+    lr_cred_t  c = { NULL, NULL, NULL, 0 };
 
     (void) state;
 
@@ -215,7 +260,7 @@ static void
 test_env(void **state)
 {
     char         err[LR_CRED_ERR_LEN];
-    lr_cred_t    c = { NULL, NULL, NULL };
+    lr_cred_t    c = { NULL, NULL, NULL, 0 };
 
     const char  *none[] = { "HOME", "/", "OSS_ACCESS_KEY_ID", "", NULL };
     const char  *both[] = {
@@ -223,6 +268,10 @@ test_env(void **state)
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "2",
         "ALIBABA_CLOUD_SECURITY_TOKEN", "3",
         "OSS_ACCESS_KEY_ID", "a", "OSS_ACCESS_KEY_SECRET", "b", NULL
+    };
+    const char  *aws[] = {
+        "AWS_ACCESS_KEY_ID", "p", "AWS_SECRET_ACCESS_KEY", "q",
+        "AWS_SESSION_TOKEN", "r", NULL
     };
     const char  *half[] = {
         "ALIBABA_CLOUD_ACCESS_KEY_ID", "1",
@@ -251,6 +300,21 @@ test_env(void **state)
 
     lr_cred_free(&c);
 
+    /* each cloud has its own */
+
+    assert_int_equal(lr_cred_env_aws(&c, get, both, err), LR_DECLINED);
+    assert_int_equal(lr_cred_env(&c, get, aws, err), LR_DECLINED);
+    assert_int_equal(lr_cred_env_aws(&c, get, aws, err), LR_OK);
+    assert_string_equal(c.id, "p");
+    assert_string_equal(c.secret, "q");
+    assert_string_equal(c.token, "r");
+
+    aws[2] = "X";
+    assert_int_equal(lr_cred_env_aws(&c, get, aws, err), LR_ERROR);
+    assert_non_null(strstr(err, "AWS_SECRET_ACCESS_KEY"));
+
+    lr_cred_free(&c);
+
     setenv("OSS_ACCESS_KEY_ID", "x", 1);
     setenv("OSS_ACCESS_KEY_SECRET", "y", 1);
     setenv("OSS_SESSION_TOKEN", "z", 1);
@@ -267,6 +331,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_ini),
+        cmocka_unit_test(test_ini_aws),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_env)

@@ -76,7 +76,42 @@ static const sort_t  table[] = {
     { LR_NET_OK, 409, NULL, LR_RETRY_ADMIN },
     { LR_NET_OK, 404, "NoSuchKey", LR_RETRY_GONE },
     { LR_NET_OK, 404, "NoSuchUpload", LR_RETRY_GONE },
-    { LR_NET_OK, 404, NULL, LR_RETRY_GONE }
+    { LR_NET_OK, 404, NULL, LR_RETRY_GONE },
+
+    /* of S3 */
+
+    { LR_NET_OK, 503, "SlowDown", LR_RETRY_AGAIN },
+    { LR_NET_OK, 429, "SlowDown", LR_RETRY_AGAIN },
+    { LR_NET_OK, 200, "SlowDown", LR_RETRY_AGAIN },
+    { LR_NET_OK, 429, NULL, LR_RETRY_AGAIN },
+    { LR_NET_OK, 400, "TooManyRequests", LR_RETRY_AGAIN },
+    { LR_NET_OK, 400, "KMS.ThrottlingException", LR_RETRY_AGAIN },
+    { LR_NET_OK, 400, "IncompleteBody", LR_RETRY_AGAIN },
+    { LR_NET_OK, 400, "BadDigest", LR_RETRY_AGAIN },
+    { LR_NET_OK, 400, "XAmzContentSHA256Mismatch", LR_RETRY_AGAIN },
+    { LR_NET_OK, 409, "OperationAborted", LR_RETRY_AGAIN },
+    { LR_NET_OK, 409, "ConditionalRequestConflict", LR_RETRY_AGAIN },
+    { LR_NET_OK, 307, "TemporaryRedirect", LR_RETRY_AGAIN },
+    { LR_NET_OK, 307, NULL, LR_RETRY_ADMIN },
+
+    { LR_NET_OK, 412, "PreconditionFailed", LR_RETRY_EXISTS },
+    { LR_NET_OK, 412, NULL, LR_RETRY_EXISTS },
+    { LR_NET_OK, 304, NULL, LR_RETRY_EXISTS },
+
+    { LR_NET_OK, 400, "ExpiredToken", LR_RETRY_CREDENTIALS },
+    { LR_NET_OK, 400, "InvalidToken", LR_RETRY_CREDENTIALS },
+    { LR_NET_OK, 400, "TokenRefreshRequired", LR_RETRY_CREDENTIALS },
+
+    { LR_NET_OK, 301, "PermanentRedirect", LR_RETRY_REGION },
+    { LR_NET_OK, 400, "AuthorizationHeaderMalformed", LR_RETRY_REGION },
+    { LR_NET_OK, 400, "IllegalLocationConstraintException",
+      LR_RETRY_REGION },
+
+    { LR_NET_OK, 501, "NotImplemented", LR_RETRY_ADMIN },
+    { LR_NET_OK, 501, NULL, LR_RETRY_ADMIN },
+    { LR_NET_OK, 403, "QuotaExceeded", LR_RETRY_ADMIN },
+    { LR_NET_OK, 400, "InvalidRequest", LR_RETRY_ADMIN },
+    { LR_NET_OK, 507, "XMinioStorageFull", LR_RETRY_AGAIN }
 };
 
 
@@ -132,6 +167,8 @@ test_delay(void **state)
 
     assert_int_equal(lr_retry_delay(LR_RETRY_CLOCK, 0, 0, 5), 0);
     assert_int_equal(lr_retry_delay(LR_RETRY_CREDENTIALS, 0, 0, 5), 0);
+    assert_int_equal(lr_retry_delay(LR_RETRY_REGION, 0, 0, 5), 0);
+    assert_int_equal(lr_retry_delay(LR_RETRY_REGION, 2, 0, 0), 2000);
     assert_int_equal(lr_retry_delay(LR_RETRY_CREDENTIALS, 1, 0, 0), 1000);
     assert_int_equal(lr_retry_delay(LR_RETRY_CLOCK, 3, 0, 0), 4000);
 

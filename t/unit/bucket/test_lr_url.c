@@ -117,6 +117,83 @@ test_build(void **state)
 
 
 static void
+authority(const char *endpoint, lr_url_style_e style, const char *bucket,
+    const char *want)
+{
+    lr_buf_t           b = { 0 };
+    const char        *err;
+    lr_url_endpoint_t  ep;
+
+    assert_int_equal(lr_url_endpoint(&ep, endpoint, &err), LR_OK);
+
+    lr_buf_puts(&b, "A");
+    lr_url_authority(&b, &ep, style, bucket);
+    lr_url_end(&b);
+    assert_int_equal(b.data[0], 'A');
+    assert_string_equal((char *) b.data + 1, want);
+
+    lr_buf_free(&b);
+}
+
+
+static void
+test_authority(void **state)
+{
+    (void) state;
+
+    authority("https://S3.Example.Com/", LR_URL_AUTO, "bkt",
+              "bkt.s3.example.com");
+    authority("https://s3.example.com:443", LR_URL_PATH, "bkt",
+              "s3.example.com");
+    authority("https://s3.example.com:0080", LR_URL_PATH, "bkt",
+              "s3.example.com:80");
+    authority("http://s3.example.com:80", LR_URL_VHOST, "bkt",
+              "bkt.s3.example.com");
+    authority("http://s3.example.com:0443", LR_URL_CNAME, "bkt",
+              "s3.example.com:443");
+    authority("http://s3.example.com", LR_URL_VHOST, NULL, "s3.example.com");
+    authority("http://[FE80::1]:9000", LR_URL_AUTO, "bkt", "[fe80::1]:9000");
+}
+
+
+static void
+test_path(void **state)
+{
+    size_t             i;
+    lr_buf_t           b = { 0 };
+    const char        *err;
+    lr_url_endpoint_t  ep;
+
+    static const struct {
+        lr_url_style_e  style;
+        const char     *bucket;
+        const char     *key;
+        const char     *want;
+    } t[] = {
+        { LR_URL_AUTO, "bkt", "a/b c", "/a/b%20c" },
+        { LR_URL_CNAME, "bkt", "a", "/a" },
+        { LR_URL_PATH, "bkt", "a+b", "/bkt/a%2Bb" },
+        { LR_URL_PATH, "bkt", NULL, "/bkt/" },
+        { LR_URL_VHOST, "bkt", NULL, "/" },
+        { LR_URL_PATH, NULL, NULL, "/" }
+    };
+
+    (void) state;
+
+    assert_int_equal(lr_url_endpoint(&ep, "s3.example.com", &err), LR_OK);
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        b.len = 0;
+        lr_url_path(&b, &ep, t[i].style, t[i].bucket, t[i].key);
+        lr_url_end(&b);
+        assert_string_equal((char *) b.data, t[i].want);
+    }
+
+    lr_buf_free(&b);
+}
+
+
+static void
 test_endpoint(void **state)
 {
     size_t                    i;
@@ -267,6 +344,8 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_encode),
         cmocka_unit_test(test_build),
+        cmocka_unit_test(test_authority),
+        cmocka_unit_test(test_path),
         cmocka_unit_test(test_endpoint),
         cmocka_unit_test(test_bucket),
         cmocka_unit_test(test_key),

@@ -396,6 +396,139 @@ test_multipart(void **state)
 }
 
 
+/* S3's answers, as its API Reference shows them */
+
+static void
+test_s3(void **state)
+{
+    char               *s;
+    lr_xml_list_t       l;
+    lr_xml_error_t      e;
+    lr_xml_uploads_t    u;
+
+    static const char   page[] = HEAD
+        "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+        "<Name>b</Name><Prefix>a%2F</Prefix><KeyCount>1</KeyCount>"
+        "<MaxKeys>1</MaxKeys><EncodingType>url</EncodingType>"
+        "<IsTruncated>true</IsTruncated>"
+        "<NextContinuationToken>1ueG+x%2Fw=</NextContinuationToken>"
+        "<Contents><Key>a%2Fb+c%2B.ts</Key>"
+        "<LastModified>2009-10-12T17:50:30.000Z</LastModified>"
+        "<ETag>&quot;fba9dede5f27731c9771645a39863328-3&quot;</ETag>"
+        "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>"
+        "<ChecksumType>FULL_OBJECT</ChecksumType>"
+        "<Size>434234</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        "</ListBucketResult>";
+
+    static const char   uploads[] = HEAD
+        "<ListMultipartUploadsResult"
+        " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+        "<Bucket>b</Bucket><KeyMarker></KeyMarker>"
+        "<UploadIdMarker></UploadIdMarker>"
+        "<NextKeyMarker>my-movie.m2ts</NextKeyMarker>"
+        "<NextUploadIdMarker>YW55IGlkZWE+</NextUploadIdMarker>"
+        "<MaxUploads>1</MaxUploads><IsTruncated>true</IsTruncated>"
+        "<Upload><Key>my+divisor</Key><UploadId>2~XMgbGlrZSBlbHZp</UploadId>"
+        "<Initiator><ID>arn</ID><DisplayName>n</DisplayName></Initiator>"
+        "<Owner><ID>1</ID></Owner><StorageClass>STANDARD</StorageClass>"
+        "<Initiated>2010-11-10T20:48:33.000Z</Initiated></Upload>"
+        "</ListMultipartUploadsResult>";
+
+    static const char   complete[] = "  \n\r\n \t" HEAD "   "
+        "<CompleteMultipartUploadResult"
+        " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+        "<Location>http://b.s3.Region.amazonaws.com/k</Location>"
+        "<Bucket>b</Bucket><Key>k</Key>"
+        "<ETag>\"3858f62230ac3c915f300c664312c11f-9\"</ETag>"
+        "<ChecksumCRC64NVME>rosUhgp5mIg=</ChecksumCRC64NVME>"
+        "<ChecksumType>FULL_OBJECT</ChecksumType>"
+        "</CompleteMultipartUploadResult>";
+
+    static const char   failed[] = HEAD "\n      \n<Error>"
+        "<Code>InternalError</Code><Message>We encountered an internal error."
+        " Please try again.</Message><RequestId>656c76696e6727732</RequestId>"
+        "<HostId>Uuag1LuByRx9e6j5Onimru9pO4ZVKnJ2</HostId></Error>";
+
+    static const char   copy[] = HEAD
+        "<CopyObjectResult><LastModified>2009-10-28T22:32:00</LastModified>"
+        "<ETag>&#34;9b2cf535f27731c974343645a3985328&#34;</ETag>"
+        "</CopyObjectResult>";
+
+    (void) state;
+
+    /* the same page: its token is given back as it was told */
+
+    assert_int_equal(lr_xml_list_s3(&l, page, sizeof(page) - 1), LR_OK);
+    assert_int_equal(l.n, 1);
+    assert_true(l.truncated);
+    assert_string_equal(l.next, "1ueG+x%2Fw=");
+    assert_string_equal(l.objects[0].key, "a/b c+.ts");
+    assert_string_equal(l.objects[0].etag,
+                        "fba9dede5f27731c9771645a39863328-3");
+    assert_int_equal(l.objects[0].size, 434234);
+    lr_xml_list_free(&l);
+
+    assert_int_equal(list(&l, page), LR_OK);
+    assert_string_equal(l.next, "1ueG x/w=");
+    lr_xml_list_free(&l);
+
+    assert_int_equal(lr_xml_uploads(&u, uploads, sizeof(uploads) - 1), LR_OK);
+    assert_int_equal(u.n, 1);
+    assert_string_equal(u.uploads[0].key, "my+divisor");
+    assert_string_equal(u.uploads[0].id, "2~XMgbGlrZSBlbHZp");
+    assert_string_equal(u.uploads[0].initiated, "2010-11-10T20:48:33.000Z");
+    assert_string_equal(u.next_key, "my-movie.m2ts");
+    assert_string_equal(u.next_id, "YW55IGlkZWE+");
+    lr_xml_uploads_free(&u);
+
+    assert_int_equal(lr_xml_complete(&s, complete, sizeof(complete) - 1),
+                     LR_OK);
+    assert_string_equal(s, "3858f62230ac3c915f300c664312c11f-9");
+    free(s);
+
+    assert_int_equal(lr_xml_complete_crc64(&s, complete,
+                                           sizeof(complete) - 1), LR_OK);
+    assert_string_equal(s, "rosUhgp5mIg=");
+    free(s);
+
+    assert_int_equal(lr_xml_complete(&s, failed, sizeof(failed) - 1),
+                     LR_DECLINED);
+    assert_int_equal(error(&e, failed), LR_OK);
+    assert_string_equal(e.code, "InternalError");
+    assert_string_equal(e.region, "");
+
+    assert_int_equal(lr_xml_copy(&s, copy, sizeof(copy) - 1), LR_OK);
+    assert_string_equal(s, "9b2cf535f27731c974343645a3985328");
+    free(s);
+
+    assert_int_equal(lr_xml_complete_crc64(&s, copy, sizeof(copy) - 1),
+                     LR_DECLINED);
+    assert_null(s);
+    assert_int_equal(lr_xml_copy_part(&s, copy, sizeof(copy) - 1),
+                     LR_DECLINED);
+    assert_int_equal(lr_xml_copy(&s, complete, sizeof(complete) - 1),
+                     LR_DECLINED);
+    assert_int_equal(lr_xml_copy(&s, "  \n", 3), LR_DECLINED);
+
+    /* where the bucket is */
+
+    assert_int_equal(error(&e, HEAD
+        "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The "
+        "authorization header is malformed; the region 'us-east-1' is wrong;"
+        " expecting 'eu-central-1'</Message><Region>eu-central-1</Region>"
+        "<RequestId>1</RequestId></Error>"), LR_OK);
+    assert_string_equal(e.code, "AuthorizationHeaderMalformed");
+    assert_string_equal(e.region, "eu-central-1");
+    assert_string_equal(e.endpoint, "");
+
+    assert_int_equal(error(&e, HEAD
+        "<Error><Code>PermanentRedirect</Code><Message>m</Message>"
+        "<Endpoint>b.s3-eu-west-1.amazonaws.com</Endpoint>"
+        "<Bucket>b</Bucket></Error>"), LR_OK);
+    assert_string_equal(e.endpoint, "b.s3-eu-west-1.amazonaws.com");
+}
+
+
 int
 main(void)
 {
@@ -406,7 +539,8 @@ main(void)
         cmocka_unit_test(test_list_bad),
         cmocka_unit_test(test_uploads),
         cmocka_unit_test(test_uploads_bad),
-        cmocka_unit_test(test_multipart)
+        cmocka_unit_test(test_multipart),
+        cmocka_unit_test(test_s3)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
