@@ -26,6 +26,7 @@
 
 #define NGX_LIVE_RECORD_DIR          0
 #define NGX_LIVE_RECORD_OSS          1
+#define NGX_LIVE_RECORD_S3           2
 
 #define NGX_LIVE_RECORD_CRED_NONE    0
 #define NGX_LIVE_RECORD_CRED_ENV     1
@@ -42,13 +43,14 @@ typedef struct {
     ngx_str_t                  root;           /* dir */
     ngx_flag_t                 fsync;
 
-    ngx_str_t                  endpoint;       /* oss, and what follows */
+    ngx_str_t                  endpoint;       /* of stores, as the rest */
     ngx_str_t                  region;
     ngx_str_t                  bucket;
     ngx_uint_t                 cred_type;
     ngx_str_t                  cred_file;
     lr_cred_t                  cred;
-    ngx_uint_t                 signature;      /* 1 or 4 */
+    ngx_uint_t                 signature;      /* of oss: 1 or 4 */
+    ngx_flag_t                 conditional_put;
     ngx_uint_t                 style;          /* lr_url_style_e */
     lr_url_endpoint_t          ep;
     ngx_str_t                  ca_file;
@@ -193,6 +195,17 @@ void ngx_live_record_recorder_exit(ngx_cycle_t *cycle);
 
 ngx_int_t ngx_live_record_shipper_init(ngx_cycle_t *cycle);
 void ngx_live_record_shipper_exit(ngx_cycle_t *cycle);
+
+/* whether the recording of this id falls to this worker */
+ngx_uint_t ngx_live_record_shipper_owns(const char *id);
+
+/*
+ * A recorder of this worker has journalled something in dir, or has ended
+ * there when "alive" is 0.  Spares looking for it, and does nothing if the
+ * recording falls to another worker.
+ */
+void ngx_live_record_shipper_tell(const char *dir, const char *id,
+    ngx_uint_t alive);
 
 
 #endif /* _NGX_LIVE_RECORD_H_INCLUDED_ */

@@ -8,16 +8,30 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "lr_flv.h"
 #include "ngx_live_record_queue.h"
 
 
-#define NGX_LIVE_RECORD_BLOCK        32768
-#define NGX_LIVE_RECORD_FREE_BLOCKS  64
+/*
+ * Blocks end at multiples of their size in a file, as far as time allows: a
+ * block that is younger than this, in ms, is not written before it is full,
+ * as the page cache takes whole pages, and several at a time, for much less.
+ */
+#define NGX_LIVE_RECORD_BLOCK        16384
+#define NGX_LIVE_RECORD_HOLD         250
+
+#define NGX_LIVE_RECORD_FREE_BLOCKS  128
+
+/*
+ * So much is written by a task before its memory is free again: a queue that
+ * is far behind is not to count as full what is on the disk already.
+ */
+#define NGX_LIVE_RECORD_TASK         (4 * 1024 * 1024)
 
 #define NGX_LIVE_RECORD_IOV          64
 
 /* queues that one task of a group writes for */
-#define NGX_LIVE_RECORD_GROUP        16
+#define NGX_LIVE_RECORD_GROUP        32
 
 
 typedef enum {
@@ -136,20 +150,23 @@ ngx_live_record_queue_append(ngx_live_record_queue_t *q, const u_char *p,
             }
 
             q->block = step;
+            q->pos = step->block;
+            q->left = NGX_LIVE_RECORD_BLOCK
+                      - (size_t) (q->offset % NGX_LIVE_RECORD_BLOCK);
+            q->since = ngx_current_msec;
             q->memory += NGX_LIVE_RECORD_BLOCK;
         }
 
-        step = q->block;
-        len = ngx_min(n, NGX_LIVE_RECORD_BLOCK - step->len);
+        len = ngx_min(n, q->left);
 
-        ngx_memcpy(step->block + step->len, p, len);
-
-        step->len += len;
+        q->pos = ngx_cpymem(q->pos, p, len);
+        q->left -= len;
+        q->offset += len;
         q->queued += len;
         p += len;
         n -= len;
 
-        if (step->len == NGX_LIVE_RECORD_BLOCK) {
+        if (q->left == 0) {
             ngx_live_record_queue_seal(q);
         }
     }
@@ -172,6 +189,8 @@ ngx_live_record_queue_open(ngx_live_record_queue_t *q,
 
     step->fragment = *f;
     ngx_live_record_queue_push(q, step);
+
+    q->offset = LR_FLV_FILE_HEADER;
 
     return NGX_OK;
 }
@@ -286,6 +305,7 @@ static void
 ngx_live_record_queue_seal(ngx_live_record_queue_t *q)
 {
     if (q->block) {
+        q->block->len = q->pos - q->block->block;
         *q->last = q->block;
         q->last = &q->block->next;
         q->block = NULL;
@@ -324,23 +344,49 @@ ngx_live_record_queue_flush(ngx_live_record_queue_t *q)
 static ngx_uint_t
 ngx_live_record_queue_take(ngx_live_record_queue_t *q)
 {
-    ngx_live_record_queue_seal(q);
+    size_t                   bytes;
+    ngx_live_record_step_t  *step, **last;
 
-    if (!q->running || q->busy || q->held || q->steps == NULL) {
+    if (!q->running || q->busy || q->held) {
         return 0;
+    }
+
+    if (q->block
+        && ngx_current_msec - q->since >= NGX_LIVE_RECORD_HOLD)
+    {
+        ngx_live_record_queue_seal(q);
+    }
+
+    if (q->steps == NULL) {
+        return 0;
+    }
+
+    bytes = 0;
+    last = &q->steps;
+
+    for (step = q->steps; step && bytes < NGX_LIVE_RECORD_TASK;
+         step = step->next)
+    {
+        bytes += step->len;
+        last = &step->next;
     }
 
     q->busy = 1;
     q->work = q->steps;
-    q->work_last = q->last;
-    q->work_queued = q->queued;
+    q->work_last = last;
+    q->work_queued = bytes;
     q->lost = 0;
     q->lost_bytes = 0;
     q->err = 0;
 
-    q->steps = NULL;
-    q->last = &q->steps;
-    q->queued = 0;
+    q->steps = *last;
+    *last = NULL;
+    q->queued -= bytes;
+    q->more = q->steps != NULL;
+
+    if (q->steps == NULL) {
+        q->last = &q->steps;
+    }
 
     return 1;
 }
@@ -351,9 +397,14 @@ ngx_live_record_queue_take(ngx_live_record_queue_t *q)
 static void
 ngx_live_record_queue_give_back(ngx_live_record_queue_t *q)
 {
+    *q->work_last = q->steps;
+
+    if (q->steps == NULL) {
+        q->last = q->work_last;
+    }
+
     q->steps = q->work;
-    q->last = q->work_last;
-    q->queued = q->work_queued;
+    q->queued += q->work_queued;
     q->work = NULL;
     q->busy = 0;
 }
@@ -497,6 +548,7 @@ ngx_live_record_queue_written(ngx_live_record_queue_t *q)
     ngx_live_record_step_t  *step;
 
     q->busy = 0;
+    q->news = 0;
 
     while (q->work) {
         step = q->work;
@@ -508,6 +560,13 @@ ngx_live_record_queue_written(ngx_live_record_queue_t *q)
 
         if (step->type == NGX_LIVE_RECORD_STEP_UNPUBLISH) {
             q->ended = 1;
+        }
+
+        if (step->type == NGX_LIVE_RECORD_STEP_OPEN
+            || step->type == NGX_LIVE_RECORD_STEP_CLOSE
+            || step->type == NGX_LIVE_RECORD_STEP_UNPUBLISH)
+        {
+            q->news = 1;
         }
 
         ngx_live_record_free_step(step);

@@ -24,15 +24,30 @@ typedef struct ngx_live_record_queue_s  ngx_live_record_queue_t;
 typedef struct ngx_live_record_step_s  ngx_live_record_step_t;
 
 struct ngx_live_record_queue_s {
-    lr_writer_t                writer;     /* the thread's while busy */
-    void                     (*handler)(ngx_live_record_queue_t *q);
-    void                      *data;
+
+    /* what each message touches, close together */
+
+    u_char                    *pos;        /* in the block being filled */
+    size_t                     left;       /* room in it */
+    size_t                     queued;     /* bytes in steps */
+    size_t                     memory;     /* of blocks, the thread's too */
+    ngx_live_record_step_t    *block;      /* being filled */
+    ngx_msec_t                 since;      /* its first byte came */
+    uint64_t                   offset;     /* in the fragment's file */
+
+    unsigned                   running:1;
+    unsigned                   busy:1;     /* a thread is at it */
+    unsigned                   held:1;     /* no task is posted any more */
+    unsigned                   more:1;     /* the thread did not get all */
+    unsigned                   ended:1;    /* unpublish was written */
+    unsigned                   news:1;     /* for the handler: fragments were
+                                              opened or closed */
 
     ngx_live_record_step_t    *steps;
     ngx_live_record_step_t   **last;
-    ngx_live_record_step_t    *block;      /* being filled */
-    size_t                     queued;     /* bytes in steps */
-    size_t                     memory;     /* of blocks, the thread's too */
+
+    void                     (*handler)(ngx_live_record_queue_t *q);
+    void                      *data;
 
     /* what the thread has */
 
@@ -48,10 +63,7 @@ struct ngx_live_record_queue_s {
     uint64_t                   lost_bytes; /* of the latter */
     ngx_err_t                  err;        /* the first error, or 0 */
 
-    unsigned                   running:1;
-    unsigned                   busy:1;     /* a thread is at it */
-    unsigned                   held:1;     /* no task is posted any more */
-    unsigned                   ended:1;    /* unpublish was written */
+    lr_writer_t                writer;     /* the thread's while busy */
 };
 
 

@@ -19,8 +19,8 @@
 #include "ngx_live_record_queue.h"
 
 
-/* what a killed worker may lose */
-#define NGX_LIVE_RECORD_FLUSH        750
+/* with NGX_LIVE_RECORD_HOLD of the queue, what a killed worker may lose */
+#define NGX_LIVE_RECORD_FLUSH        650
 
 /* how long a publisher waits for the one before it to let go, ms */
 #define NGX_LIVE_RECORD_HANDOVER     1000
@@ -32,8 +32,14 @@
 /* rows' offsets are 32 bits wide, and a store takes no larger object */
 #define NGX_LIVE_RECORD_FILE_MAX     (1024 * 1024 * 1024)
 
+/* of a cache, as far as it matters here */
+#define NGX_LIVE_RECORD_LINE         64
+
 /* no sequence header is larger */
 #define NGX_LIVE_RECORD_CONFIG_MAX   65536
+
+/* ids that are drawn to find one that falls to this worker */
+#define NGX_LIVE_RECORD_IDS          128
 
 /* a message kept while the recording is being claimed */
 
@@ -66,8 +72,44 @@ typedef struct {
 
 
 struct ngx_live_record_recorder_s {
-    ngx_queue_t                  queue;
+
+    /* what each message touches, close together: with many streams all of
+       it has left the caches since the message before */
+
     ngx_live_record_state_e      state;
+
+    unsigned                     open:1;
+    unsigned                     claiming:1;  /* a thread is at it */
+    unsigned                     has_video:1;
+    unsigned                     stopped:1;
+    unsigned                     suspended:1; /* takes no frames */
+    unsigned                     disk_error:1;
+
+    ngx_msec_t                   last;        /* frame, ngx_current_msec */
+    ngx_msec_t                   last_video;
+    uint64_t                     pos;         /* in the open fragment */
+    lr_buf_t                     rows;
+    lr_picture_t                 picture;
+
+    lr_timeline_t                timeline;
+    lr_fragment_t                fragment;    /* the open one */
+    ngx_live_record_queue_t      out;
+
+    ngx_queue_t                  queue;
+
+    ngx_live_record_track_t      audio;
+    ngx_live_record_track_t      video;
+
+    uint32_t                     number;      /* of the last one */
+    uint32_t                     cycle;
+    size_t                       nrows;       /* of the one before */
+    size_t                       kept;        /* bytes of early messages */
+
+    ngx_msec_t                   retry;       /* not before */
+    uint64_t                     lost_frames;
+    uint64_t                     lost_bytes;
+    const char                  *lost_why;
+    const char                  *why;
 
     lr_settings_t                settings;
     char                         id[LR_ID_MAX + 1];
@@ -81,36 +123,6 @@ struct ngx_live_record_recorder_s {
 
     ngx_live_record_early_t     *early;
     ngx_live_record_early_t    **early_last;
-
-    lr_timeline_t                timeline;
-    ngx_live_record_track_t      audio;
-    ngx_live_record_track_t      video;
-    lr_picture_t                 picture;
-
-    lr_fragment_t                fragment;    /* the open one */
-    uint32_t                     number;      /* of the last one */
-    uint32_t                     cycle;
-    uint64_t                     pos;         /* in the open one */
-    lr_buf_t                     rows;
-    size_t                       nrows;       /* of the one before */
-
-    ngx_live_record_queue_t      out;
-    size_t                       kept;        /* bytes of early messages */
-
-    ngx_msec_t                   last;        /* frame, ngx_current_msec */
-    ngx_msec_t                   last_video;
-    ngx_msec_t                   retry;       /* not before */
-    uint64_t                     lost_frames;
-    uint64_t                     lost_bytes;
-    const char                  *lost_why;
-
-    unsigned                     open:1;
-    unsigned                     claiming:1;  /* a thread is at it */
-    unsigned                     has_video:1;
-    unsigned                     stopped:1;
-    unsigned                     suspended:1; /* takes no frames */
-    unsigned                     disk_error:1;
-    const char                  *why;
 };
 
 
@@ -193,10 +205,13 @@ ngx_live_record_recorder_start(const lr_settings_t *settings)
     ngx_int_t                    rc;
     ngx_live_record_recorder_t  *r;
 
-    r = ngx_calloc(sizeof(ngx_live_record_recorder_t), ngx_cycle->log);
+    r = ngx_memalign(NGX_LIVE_RECORD_LINE, sizeof(ngx_live_record_recorder_t),
+                     ngx_cycle->log);
     if (r == NULL) {
         return NULL;
     }
+
+    ngx_memzero(r, sizeof(ngx_live_record_recorder_t));
 
     if (lr_settings_copy(&r->settings, settings) != LR_OK) {
         ngx_free(r);
@@ -271,21 +286,36 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
 }
 
 
-/* a name for the recording, if it is to be a new one: they sort by time */
+/*
+ * A name for the recording, if it is to be a new one: they sort by time.  If
+ * possible it is one that falls to this worker, which then need not look for
+ * what its own recorders write.
+ */
 
 static void
 ngx_live_record_make_id(ngx_live_record_recorder_t *r)
 {
-    struct tm  tm;
+    struct tm   tm;
+    ngx_uint_t  tries;
 
     ngx_libc_gmtime(ngx_time(), &tm);
 
-    (void) snprintf(r->id, sizeof(r->id),
-                    "%04d%02d%02d-%02d%02d%02d-%04x%04x%02x",
-                    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                    tm.tm_min, tm.tm_sec, (unsigned) ngx_pid & 0xffff,
-                    (unsigned) ngx_random() & 0xffff,
-                    (unsigned) ngx_live_record_serial++ & 0xff);
+    for (tries = 0; tries < NGX_LIVE_RECORD_IDS; tries++) {
+
+        (void) snprintf(r->id, sizeof(r->id),
+                        "%04d%02d%02d-%02d%02d%02d-%04x%04x%02x",
+                        tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                        tm.tm_hour, tm.tm_min, tm.tm_sec,
+                        (unsigned) ngx_pid & 0xffff,
+                        (unsigned) ngx_random() & 0xffff,
+                        (unsigned) ngx_live_record_serial & 0xff);
+
+        if (ngx_live_record_shipper_owns(r->id)) {
+            break;
+        }
+    }
+
+    ngx_live_record_serial++;
 }
 
 
@@ -425,13 +455,25 @@ ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r, ngx_uint_t type,
     uint32_t timestamp, ngx_chain_t *in)
 {
     size_t        size;
+    u_char       *p;
     ngx_chain_t  *cl;
+
+    /* to be waited for once, and not line by line */
+
+    for (p = (u_char *) r; p < (u_char *) &r->out.steps;
+         p += NGX_LIVE_RECORD_LINE)
+    {
+        __builtin_prefetch(p);
+    }
 
     size = 0;
 
     for (cl = in; cl; cl = cl->next) {
         size += cl->buf->last - cl->buf->pos;
     }
+
+    __builtin_prefetch(r->out.pos, 1);
+    __builtin_prefetch(r->rows.data + r->rows.len, 1);
 
     if (r->state == NGX_LIVE_RECORD_RUNNING) {
         ngx_live_record_message(r, type, timestamp, ngx_live_record_now(),
@@ -1095,6 +1137,10 @@ ngx_live_record_written(ngx_live_record_queue_t *q)
         return;
     }
 
+    if (q->news || q->ended) {
+        ngx_live_record_shipper_tell(q->writer.dir, r->id, !q->ended);
+    }
+
     if (r->stopped && q->ended && q->steps == NULL) {
 
         if (q->lost) {
@@ -1105,7 +1151,7 @@ ngx_live_record_written(ngx_live_record_queue_t *q)
         return;
     }
 
-    if (q->queued >= NGX_LIVE_RECORD_BATCH || r->stopped) {
+    if (q->queued >= NGX_LIVE_RECORD_BATCH || q->more || r->stopped) {
         ngx_live_record_queue_flush(q);
     }
 }

@@ -5,7 +5,8 @@
  * The shipper: finds the recordings in the spool that fall to this worker,
  * and takes each through its steps until all of it is in its bucket.  It
  * learns of recorders only by their files, so that it is all the same
- * whether they live in this worker, in another one, or not any more.
+ * whether they live in this worker, in another one, or not any more; those
+ * of this worker only say when there is something new to be read.
  */
 
 
@@ -19,10 +20,17 @@
 #include "ngx_live_record_queue.h"
 
 
-/* how often the spool is looked through, ms */
-#define NGX_LIVE_RECORD_SCAN  1000
+/*
+ * How often it is seen to what the shipper knows of, and the spool is looked
+ * through if recorders of other workers write to some of that, ms.  Those of
+ * this worker tell by themselves.
+ */
+#define NGX_LIVE_RECORD_ROUND  1000
 
-/* how often it is asked whether a recorder is still alive, ms */
+/* how often the spool is looked through for what is new, ms */
+#define NGX_LIVE_RECORD_SCAN  5000
+
+/* how often it is asked whether another worker's recorder is alive, ms */
 #define NGX_LIVE_RECORD_PROBE  5000
 
 /* while recorders have so many bytes to write, fragments wait */
@@ -76,6 +84,8 @@ typedef struct {
     ngx_uint_t                   tries;
     ngx_uint_t                   seen;        /* in the scan of this number */
 
+    unsigned                     near:1;      /* its recorder is in here */
+    unsigned                     news:1;      /* and has journalled more */
     unsigned                     open:1;
     unsigned                     busy:1;      /* a thread or request is at it */
     unsigned                     gone:1;      /* removed or set aside */
@@ -92,16 +102,19 @@ typedef struct {
     ngx_uint_t                   number;
     lr_buf_t                     aside;       /* paths, each with a zero */
     uint64_t                     usage;       /* bytes, if there is a limit */
+    ngx_msec_t                   next;        /* not before */
     unsigned                     busy:1;
     unsigned                     told:1;
     unsigned                     full:1;
 } ngx_live_record_scan_t;
 
 
-static void ngx_live_record_scan(ngx_event_t *ev);
+static void ngx_live_record_round(ngx_event_t *ev);
+static void ngx_live_record_scan(void);
 static void ngx_live_record_scan_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_scan_aside(void *data, const char *path);
 static void ngx_live_record_scan_done(ngx_event_t *ev);
+static void ngx_live_record_ship_see(ngx_live_record_ship_t *s);
 static ngx_live_record_ship_t *ngx_live_record_ship_find(ngx_str_t *path);
 static ngx_live_record_ship_t *ngx_live_record_ship_create(ngx_str_t *path);
 static void ngx_live_record_ship_destroy(ngx_live_record_ship_t *s);
@@ -134,7 +147,7 @@ static void ngx_live_record_ship_timer(ngx_event_t *ev);
 static ngx_queue_t             ngx_live_record_ships;
 static ngx_rbtree_t            ngx_live_record_ship_tree;
 static ngx_rbtree_node_t       ngx_live_record_ship_sentinel;
-static ngx_event_t             ngx_live_record_scan_timer;
+static ngx_event_t             ngx_live_record_round_timer;
 static ngx_live_record_scan_t  ngx_live_record_scan_state;
 static ngx_connection_t        ngx_live_record_dummy;
 
@@ -152,6 +165,8 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
                     ngx_str_rbtree_insert_value);
 
     ngx_memzero(&ngx_live_record_scan_state, sizeof(ngx_live_record_scan_t));
+
+    ngx_live_record_scan_state.next = ngx_current_msec;
 
     if (ngx_process == NGX_PROCESS_WORKER) {
         ngx_live_record_scan_state.index = (uint32_t) ngx_worker;
@@ -171,13 +186,13 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
 
     ngx_live_record_dummy.fd = (ngx_socket_t) -1;
 
-    ngx_memzero(&ngx_live_record_scan_timer, sizeof(ngx_event_t));
-    ngx_live_record_scan_timer.handler = ngx_live_record_scan;
-    ngx_live_record_scan_timer.data = &ngx_live_record_dummy;
-    ngx_live_record_scan_timer.log = cycle->log;
-    ngx_live_record_scan_timer.cancelable = 1;
+    ngx_memzero(&ngx_live_record_round_timer, sizeof(ngx_event_t));
+    ngx_live_record_round_timer.handler = ngx_live_record_round;
+    ngx_live_record_round_timer.data = &ngx_live_record_dummy;
+    ngx_live_record_round_timer.log = cycle->log;
+    ngx_live_record_round_timer.cancelable = 1;
 
-    ngx_add_timer(&ngx_live_record_scan_timer, 1);
+    ngx_add_timer(&ngx_live_record_round_timer, 1);
 
     return NGX_OK;
 }
@@ -216,14 +231,11 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
 
 
 static void
-ngx_live_record_scan(ngx_event_t *ev)
+ngx_live_record_round(ngx_event_t *ev)
 {
+    ngx_uint_t               far;
     ngx_queue_t             *q, *next;
-    ngx_thread_task_t       *task;
-    ngx_live_record_scan_t  *scan;
     ngx_live_record_ship_t  *s;
-
-    scan = &ngx_live_record_scan_state;
 
     if (ngx_exiting || ngx_quit || ngx_terminate) {
 
@@ -244,14 +256,48 @@ ngx_live_record_scan(ngx_event_t *ev)
         if (!ngx_queue_empty(&ngx_live_record_ships)
             || ngx_live_record_conf->max_size == 0)
         {
-            ngx_add_timer(ev, NGX_LIVE_RECORD_SCAN / 10);
+            ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND / 10);
             return;
         }
 
         /* recorders that are left have to know how full the spool is */
     }
 
-    ngx_add_timer(ev, NGX_LIVE_RECORD_SCAN);
+    ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND);
+
+    far = 0;
+
+    for (q = ngx_queue_head(&ngx_live_record_ships);
+         q != ngx_queue_sentinel(&ngx_live_record_ships);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        if (!s->busy && s->open && !s->near
+            && s->ship.rec.state == LR_RECORDING_LIVE)
+        {
+            far = 1;
+        }
+
+        ngx_live_record_ship_see(s);
+    }
+
+    if (far || ngx_live_record_conf->max_size
+        || (ngx_msec_int_t) (ngx_current_msec
+                             - ngx_live_record_scan_state.next) >= 0)
+    {
+        ngx_live_record_scan();
+    }
+}
+
+
+static void
+ngx_live_record_scan(void)
+{
+    ngx_thread_task_t       *task;
+    ngx_live_record_scan_t  *scan;
+
+    scan = &ngx_live_record_scan_state;
 
     if (scan->busy) {
         return;
@@ -263,11 +309,18 @@ ngx_live_record_scan(ngx_event_t *ev)
     task->event.handler = ngx_live_record_scan_done;
     task->event.data = scan;
 
+    scan->number++;
+    scan->next = ngx_current_msec + NGX_LIVE_RECORD_SCAN;
+
     if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
         == NGX_OK)
     {
         scan->busy = 1;
+        return;
     }
+
+    scan->number--;
+    scan->next = ngx_current_msec;
 }
 
 
@@ -276,7 +329,7 @@ ngx_live_record_scan_thread(void *data, ngx_log_t *log)
 {
     ngx_live_record_scan_t *scan = data;
 
-    if (scan->number == 0 && scan->index == 0) {
+    if (scan->number == 1 && scan->index == 0) {
         lr_spool_tidy((char *) ngx_live_record_conf->spool.data,
                       ngx_live_record_scan_aside, scan);
     }
@@ -284,7 +337,6 @@ ngx_live_record_scan_thread(void *data, ngx_log_t *log)
     scan->rc = lr_spool_scan(&scan->list,
                              (char *) ngx_live_record_conf->spool.data,
                              scan->index, scan->workers);
-    scan->number++;
 
     if (ngx_live_record_conf->max_size) {
         scan->usage = lr_spool_usage((char *)
@@ -386,23 +438,83 @@ ngx_live_record_scan_done(ngx_event_t *ev)
             continue;
         }
 
-        if (s->timer.timer_set) {
-            continue;
-        }
+        ngx_live_record_ship_see(s);
+    }
+}
 
-        if (!s->open) {
-            ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_OPEN);
 
-        } else if (s->looked != s->size
-                   || (s->ship.rec.state == LR_RECORDING_LIVE
-                       && ngx_current_msec - s->probed
-                          >= NGX_LIVE_RECORD_PROBE)
-                   || (s->ship.until
-                       && ngx_live_record_now() >= s->ship.until))
-        {
-            ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);
+/* whether it is time for a look at a recording */
+
+static void
+ngx_live_record_ship_see(ngx_live_record_ship_t *s)
+{
+    if (s->busy || s->timer.timer_set) {
+        return;
+    }
+
+    if (!s->open) {
+        s->news = 0;
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_OPEN);
+        return;
+    }
+
+    if (s->news
+        || s->looked < s->size
+        || (s->ship.rec.state == LR_RECORDING_LIVE && !s->near
+            && ngx_current_msec - s->probed >= NGX_LIVE_RECORD_PROBE)
+        || (s->ship.until && ngx_live_record_now() >= s->ship.until))
+    {
+        s->news = 0;
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);
+    }
+}
+
+
+ngx_uint_t
+ngx_live_record_shipper_owns(const char *id)
+{
+    return lr_spool_worker(id, ngx_live_record_scan_state.workers)
+           == ngx_live_record_scan_state.index;
+}
+
+
+void
+ngx_live_record_shipper_tell(const char *dir, const char *id,
+    ngx_uint_t alive)
+{
+    size_t                   len;
+    ngx_str_t                path;
+    ngx_live_record_scan_t  *scan;
+    ngx_live_record_ship_t  *s;
+
+    scan = &ngx_live_record_scan_state;
+
+    if (ngx_exiting || ngx_quit || ngx_terminate
+        || !ngx_live_record_shipper_owns(id))
+    {
+        return;
+    }
+
+    len = ngx_live_record_conf->spool.len + 1;
+
+    path.data = (u_char *) dir + len;
+    path.len = ngx_strlen(dir) - len;
+
+    s = ngx_live_record_ship_find(&path);
+
+    if (s == NULL) {
+        s = ngx_live_record_ship_create(&path);
+
+        if (s == NULL) {
+            return;
         }
     }
+
+    s->seen = scan->number;
+    s->near = alive;
+    s->news = 1;
+
+    ngx_live_record_ship_see(s);
 }
 
 

@@ -34,7 +34,6 @@ static int lr_spool_level(lr_spool_list_t *list, const char *spool,
     const char *path, unsigned level, uint32_t index, uint32_t workers);
 static int lr_spool_add(lr_spool_list_t *list, const char *spool,
     const char *path);
-static uint32_t lr_spool_hash(const char *id);
 static void lr_spool_usage_level(const char *spool, const char *path,
     unsigned level, uint64_t *bytes);
 static void lr_spool_tidy_level(lr_spool_tidy_t *t, const char *path,
@@ -94,7 +93,7 @@ lr_spool_level(lr_spool_list_t *list, const char *spool, const char *path,
                                 workers);
 
         } else if (strlen(de->d_name) <= LR_ID_MAX
-                   && lr_spool_hash(de->d_name) % workers == index)
+                   && lr_spool_worker(de->d_name, workers) == index)
         {
             rc = lr_spool_add(list, spool, next);
         }
@@ -144,8 +143,8 @@ lr_spool_add(lr_spool_list_t *list, const char *spool, const char *path)
 
 /* FNV-1a: the same in every process and of every version */
 
-static uint32_t
-lr_spool_hash(const char *id)
+uint32_t
+lr_spool_worker(const char *id, uint32_t workers)
 {
     uint32_t  h;
 
@@ -153,7 +152,7 @@ lr_spool_hash(const char *id)
         h = (h ^ (u_char) *id) * 16777619u;
     }
 
-    return h;
+    return h % workers;
 }
 
 

@@ -35,6 +35,9 @@ typedef struct {
 int lr_spool_scan(lr_spool_list_t *list, const char *spool, uint32_t index,
     uint32_t workers);
 
+/* the worker of so many that a recording falls to, by its id */
+uint32_t lr_spool_worker(const char *id, uint32_t workers);
+
 void lr_spool_free(lr_spool_list_t *list);
 
 /* what all recordings in the spool take on the disk, in bytes */

@@ -204,7 +204,13 @@ sub failing {
     my $began = time();
     my $p = $t->start_publish($heavy, speed => 3);
 
+    # what is in the bucket cannot be journalled, and then nothing can
+
+    my $journal = qr/in the spool: writing to it failed \(5: /;
+
     $p->wait_media(6000);
+    control($t, 0, 5, glob $t->spool() . '/live/test/*/ship.log');
+    wait_for(sub { $t->log($journal) }, 10, 'the error of the shipper');
     control($t, 0, 5);
 
     wait_for(sub { $t->log(qr/"live\/test" goes on, /) }, 10,
@@ -225,10 +231,6 @@ sub failing {
         'and why');
 
     gap($cycles[0], \@lost, 'the spool failed', 1);
-
-    # what is in the bucket could not be journalled
-
-    my $journal = qr/in the spool: writing to it failed \(5: /;
 
     is(scalar $t->log($journal), 1, 'the error of the shipper is told once');
 
@@ -579,10 +581,10 @@ sub slow_disk {
 sub control_file { return shift->dir() . '/control' }
 
 sub control {
-    my ($t, $delay, $errno) = @_;
+    my ($t, $delay, $errno, $prefix) = @_;
 
-    write_file(control_file($t) . '.new', "$delay $errno " . $t->spool()
-        . "\n");
+    $prefix = $t->spool() unless defined $prefix;
+    write_file(control_file($t) . '.new', "$delay $errno $prefix\n");
     rename control_file($t) . '.new', control_file($t);
 }
 
