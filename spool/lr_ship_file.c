@@ -135,13 +135,15 @@ lr_ship_file_step(lr_ship_t *s, lr_ship_file_t *f)
 
     if (f->first == 0) {
 
-        if (m.closed) {
-            return LR_SHIP_FILE;
-        }
-
         (void) lr_ship_lead(s, f, &m, &rest);
 
-        return rest >= lr_ship_part_min(s, f) ? LR_SHIP_BEGIN : LR_SHIP_WAIT;
+        /* it is all the same whether the end has been seen already */
+
+        if (rest >= lr_ship_part_min(s, f)) {
+            return LR_SHIP_BEGIN;
+        }
+
+        return m.closed ? LR_SHIP_FILE : LR_SHIP_WAIT;
     }
 
     if (f->upload == NULL) {

@@ -55,13 +55,14 @@ my $buckets = join '', map { <<"EOF_BUCKET" } @all;
     }
 EOF_BUCKET
 
+my $direct = '{AppName}/{StreamName}/{EscapedStartTime}';
 my $templates = join '', map { <<"EOF_TEMPLATE" } @all;
             live_record $_ {
                 bucket $_;
                 format $format{$_};
                 fragment 5s;
                 grace 1s;
-@{[ /^direct/ ? '                path "{AppName}/{StreamName}/{EscapedStartTime}";' : '' ]}
+@{[ /^direct/ ? "path \"$direct\";" : '' ]}
             }
 EOF_TEMPLATE
 

@@ -22,6 +22,7 @@ use Time::HiRes qw/ time sleep /;
 
 use lib "$FindBin::Bin/../lib";
 use LiveRecord;
+use LiveRecord::OSS;
 
 ###############################################################################
 
@@ -69,11 +70,34 @@ my %modes = (
 
     module => {
         title => 'live_record',
+        main => 'live_record_bucket local { type dir;'
+            . ' root %%TESTDIR%%/bucket; }',
         conf => 'live_record * { bucket local; fragment 30s; grace 2s; }',
+    },
+
+    files => {
+        title => 'm3u8 mp4 flv',
+        only => 'a',
+        main => 'live_record_bucket local { type dir;'
+            . ' root %%TESTDIR%%/bucket; }',
+        conf => 'live_record * { bucket local; fragment 30s; grace 2s;'
+            . ' format m3u8 mp4 flv; }',
+    },
+
+    # a store that takes all, sums it up, and keeps nothing
+
+    oss => {
+        title => 'the same, oss',
+        only => 'a',
+        main => 'live_record_bucket store { type oss; bucket bench;'
+            . ' endpoint http://127.0.0.1:%%PORT_oss%%; region cn-hangzhou;'
+            . ' credentials key ak sk; }',
+        conf => 'live_record * { bucket store; fragment 30s; grace 2s;'
+            . ' format m3u8 mp4 flv; index_path off; }',
     },
 );
 
-my @modes = qw/ plain record hls module /;
+my @modes = qw/ plain record hls module files oss /;
 
 my $conf = <<'EOF_CONF';
 %%GLOBALS%%
@@ -101,7 +125,8 @@ EOF_CONF
 my $usage = <<'EOF_USAGE';
 usage: bench.pl [options]
   --only NAMES     scenarios, e.g. "a" or "a,c"
-  --modes NAMES    of plain,record,hls,module; plain is always there
+  --modes NAMES    of plain,record,hls,module,files,oss; plain is always
+                   there, files and oss are for scenario a
   --rounds N       how often each is run (BENCH_ROUNDS, or 3)
   --scale X        so much of each scenario's length (1)
   --no-touch       does not use most of the free memory once beforehand
@@ -165,9 +190,10 @@ for my $round (1 .. $opt{rounds}) {
     for my $s (@scenarios) {
 
         # who comes first in one round does not in the next
-        my $shift = ($round - 1) % @modes;
+        my @turn = modes_of($s);
+        my $shift = ($round - 1) % @turn;
 
-        for my $mode (@modes[$shift .. $#modes], @modes[0 .. $shift - 1]) {
+        for my $mode (@turn[$shift .. $#turn], @turn[0 .. $shift - 1]) {
             my $r = run_one($s, $mode);
 
             push @{$s->{runs}{$mode}}, $r;
@@ -190,15 +216,20 @@ exit 0;
 ###############################################################################
 # a run
 
+sub modes_of {
+    my ($s) = @_;
+    return grep { ($modes{$_}{only} || $s->{name}) eq $s->{name} } @modes;
+}
+
 sub run_one {
     my ($s, $mode) = @_;
-    my $module = $mode eq 'module';
+    my $module = $modes{$mode}{main};
     my $t = LiveRecord->new(plain => !$module);
+    my $oss = $mode eq 'oss'
+        ? LiveRecord::OSS->new($t, args => [ '--discard', '--crc' ]) : undef;
 
     my $text = $conf;
-    my $main = $module ? 'live_record_spool %%TESTDIR%%/spool;'
-        . ' live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }'
-        : '';
+    my $main = $module ? "live_record_spool %%TESTDIR%%/spool; $module" : '';
 
     $text =~ s/%%MAIN%%/$main/;
     $text =~ s/%%MODE%%/$modes{$mode}{conf}/;
@@ -260,12 +291,13 @@ sub run_one {
     failed($s, $mode, 'the worker is another one')
         if "@workers" ne join ' ', $t->workers(all => 1);
 
-    failed($s, $mode, $_) for recorded($t, $s, $mode);
+    failed($s, $mode, $_) for recorded($t, $s, $mode, $oss);
 
     my @bad = ($t->bad_lines(), $t->log(qr/live record.*(?:\blose|\blost)/));
     failed($s, $mode, $_) for @bad[0 .. ($#bad < 4 ? $#bad : 4)];
 
     $t->stop('TERM');
+    $oss->stop() if $oss;
     put_aside($t);
 
     return \%r;
@@ -288,11 +320,21 @@ sub put_aside {
 # what is wrong with the output of a run: a mode that does nothing is cheap
 
 sub recorded {
-    my ($t, $s, $mode) = @_;
+    my ($t, $s, $mode, $oss) = @_;
     my $out = $t->dir() . '/out';
     my @bad;
 
     return if $mode eq 'plain';
+
+    if ($oss) {
+
+        # each file got its name, behind which nothing can go wrong
+
+        my $n = grep { $_->{method} eq 'DELETE' && $_->{ok} }
+            $oss->requests();
+
+        return $n == 2 * $s->{streams} ? () : "$n files were moved";
+    }
 
     for my $name (map { "s$_" } 0 .. $s->{streams} - 1) {
 
@@ -318,6 +360,10 @@ sub recorded {
 
         push @bad, "$name has $seconds s of media"
             if abs($seconds - $s->{seconds}) > 1;
+
+        push @bad, "$name has no mp4 and flv"
+            if $mode eq 'files' && $t->mp4s($name) + $t->flvs($name) != 2;
+
         push @bad, "$name: $_" for lint_m3u8($cycles[0]);
     }
 
@@ -450,7 +496,7 @@ sub report {
         my $plain = $s->{runs}{plain};
         my (@rows, %adds, %peak, %steady, %growth);
 
-        for my $mode (@modes) {
+        for my $mode (modes_of($s)) {
             my $runs = $s->{runs}{$mode};
             my $diff = sub {
                 my ($key, $per) = @_;
@@ -503,6 +549,10 @@ sub report {
             $s->{seconds}, $plain->[0]{gb};
 
         table($title, \@head, @rows);
+
+        push @verdicts, verdict("($s->{name}) m3u8, mp4 and flv to a"
+            . ' directory add, CPU-s/GB', median($adds{files}), 2.0, '%.3f')
+            if $adds{files};
 
         next unless $adds{module};
 

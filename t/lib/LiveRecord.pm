@@ -44,8 +44,9 @@ use Time::Local qw/ timegm /;
 
 our @EXPORT = qw/ media source wait_for read_file write_file append_file
     files_in frames packets times duration_of same_frames is_subsequence
-    parse_m3u8 lint_m3u8 playlist_ok segments_of probe tool http_get
-    encode_json decode_json /;
+    whole whole_tags read_through ahead flv_tags flv_is_config flv_cts
+    flv_write flv_meta parse_m3u8 lint_m3u8 playlist_ok segments_of probe tool
+    http_get encode_json decode_json /;
 
 ###############################################################################
 
@@ -712,19 +713,34 @@ sub fragments {
     return map { "$dir/$_" } files_in($dir, qr/\.ts$/);
 }
 
+# the same of mp4 and flv files, but for those that are not whole
+
+sub mp4s { return shift->made('mp4', @_) }
+
+sub flvs { return shift->made('flv', @_) }
+
+sub made {
+    my ($self, $suffix, $name, $app) = @_;
+    my $dir = $self->bucket() . '/record/' . ($app || 'live') . '/'
+        . (defined $name ? $name : 'test');
+    return map { "$dir/$_" } files_in($dir, qr!^[^/.][^/]*\.$suffix$!);
+}
+
 # waits until nothing but quarantine is left in the spool of a stream: all
-# of it is in the bucket and confirmed
+# of it is in the bucket and confirmed.  With format => 'mp4' or 'flv' it is
+# their files that are counted and given.
 
 sub wait_recorded {
     my ($self, $n, %opt) = @_;
     my $seconds = $opt{seconds} || 30;
+    my $suffix = $opt{format} || 'm3u8';
 
     wait_for(sub {
-        my @cycles = $self->cycles($opt{name}, $opt{app});
-        return @cycles >= $n && !$self->spooled($opt{name}, $opt{app});
-    }, $seconds * $patience, "$n indexes and an empty spool");
+        my @files = $self->made($suffix, $opt{name}, $opt{app});
+        return @files >= $n && !$self->spooled($opt{name}, $opt{app});
+    }, $seconds * $patience, "$n $suffix files and an empty spool");
 
-    return $self->cycles($opt{name}, $opt{app});
+    return $self->made($suffix, $opt{name}, $opt{app});
 }
 
 sub spooled {
@@ -1151,6 +1167,309 @@ sub is_subsequence {
         unless $ok;
 
     return { ok => $ok, missing => $missing, runs => \@runs };
+}
+
+# an mp4 or flv file, or several of them one after another, hold what was
+# published: every picture and packet at its time, video against audio as it
+# was, and nothing that ffprobe would warn of.  $source is a media file.
+# Options: video => 0, audio => 0: there is none; shift: seconds that audio
+# was sent later; times => 0: they are something else; said => 0: what
+# ffprobe says does not matter; ms: how far a time may be off, otherwise 1 for
+# video, 2.5 for audio, which has a clock of its own in mp4
+
+sub whole {
+    my ($got, $source, $name, %opt) = @_;
+    my @files = ref $got ? @$got : $got;
+    my @read = map { read_through($_) } @files;
+    my %first;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    for my $kind (qw/ v a /) {
+        my $what = $kind eq 'v' ? 'video' : 'audio';
+        my $ms = defined $opt{ms} ? $opt{ms} : $kind eq 'v' ? 1 : 2.5;
+
+        if (defined $opt{$what} && !$opt{$what}) {
+            is((grep { @{$_->{$kind}} } @read), 0, "$name: no $what");
+            next;
+        }
+
+        my @md5 = $kind eq 'v' ? map { frames($_, $kind) } @files
+            : map { packets($_, $kind) } @files;
+
+        same_frames(\@md5, [ $kind eq 'v' ? frames($source, $kind)
+            : packets($source, $kind) ], "$name: $what");
+
+        next if defined $opt{times} && !$opt{times};
+
+        my @was = &times($source, $kind);
+        my ($from, @far) = (0);
+
+        for my $i (0 .. $#files) {
+            my @is = @{$read[$i]{$kind}};
+
+            for (0 .. $#is) {
+                last if $from + $_ > $#was;
+                my $off = $is[$_] - $is[0] - $was[$from + $_] + $was[$from];
+                push @far, $from + $_ if abs($off) * 1000 > $ms;
+            }
+
+            $first{$kind}[$i] = $is[0] - $was[$from]
+                if @is && $from <= $#was;
+            $from += @is;
+        }
+
+        is($from, scalar @was, "$name: as many times of $what");
+        is(scalar @far, 0, "$name: times of $what")
+            or diag("the first that is off is number $far[0]");
+    }
+
+    if ($first{v} && $first{a}) {
+        for (0 .. $#files) {
+            my $off = $first{a}[$_] - $first{v}[$_] - ($opt{shift} || 0);
+
+            cmp_ok(abs($off), '<', 0.0015, "$name: audio against video");
+        }
+    }
+
+    return if defined $opt{said} && !$opt{said};
+
+    is($_->{said}, '', "$name: ffprobe does not complain") for @read;
+}
+
+# decodes all of a file: presentation times of packets, "v" and "a", and
+# what ffprobe had to say
+
+sub read_through {
+    my ($file) = @_;
+    my %read = (v => [], a => [], said => '');
+
+    my $out = capture(undef, 'sh', '-c', 'ffprobe -v warning -count_frames'
+        . ' -show_entries packet=codec_type,pts_time -of csv "$0" 2>&1',
+        $file);
+
+    for (split /\n/, $out) {
+        if (/^packet,([va])(?:ideo|udio),(-?[\d.]+)/) {
+            push @{$read{$1}}, $2;
+
+        } else {
+            $read{said} .= "$_\n";
+        }
+    }
+
+    return \%read;
+}
+
+# the tags of an flv file, or of several, are those of the source, byte by
+# byte, at the same distances, for what ffmpeg cannot read.  Options as of
+# whole()
+
+sub whole_tags {
+    my ($got, $source, $name, %opt) = @_;
+    my @files = ref $got ? @$got : $got;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    for my $type (9, 8) {
+        my $what = $type == 9 ? 'video' : 'audio';
+        my (@md5, @far, @configs);
+        my $from = 0;
+
+        my @was = grep { $_->{type} == $type } flv_tags($source);
+        my ($config) = grep { flv_is_config($_) } @was;
+        @was = grep { !flv_is_config($_) && !flv_is_end($_) } @was;
+
+        for my $file (@files) {
+            my @is = grep { $_->{type} == $type } flv_tags($file);
+
+            if (@is && flv_is_config($is[0])) {
+                push @configs, shift(@is)->{body};
+            }
+
+            push @md5, map { md5_hex($_->{body}) } @is;
+
+            for (0 .. $#is) {
+                last if $from + $_ > $#was;
+                my $off = $is[$_]{ts} - $is[0]{ts} - $was[$from + $_]{ts}
+                    + $was[$from]{ts};
+                push @far, $from + $_ if $off != 0;
+            }
+
+            $from += @is;
+        }
+
+        if (defined $opt{$what} && !$opt{$what}) {
+            is(@md5 + @configs, 0, "$name: no $what");
+            next;
+        }
+
+        same_frames(\@md5, [ map { md5_hex($_->{body}) } @was ],
+            "$name: tags of $what");
+        is(scalar @far, 0, "$name: times of $what");
+        is(scalar(grep { $_ eq ($config ? $config->{body} : '') } @configs),
+            $config ? @files : 0, "$name: configuration of $what");
+    }
+}
+
+# how much later audio begins than video, in seconds; of an flv file as it
+# says, whatever ffmpeg makes of it
+
+sub ahead {
+    my ($file) = @_;
+
+    return (&times($file, 'a'))[0] - (&times($file, 'v'))[0]
+        if $file !~ /\.flv$/;
+
+    my ($video, $audio) = map {
+        my $type = $_;
+        (grep { $_->{type} == $type && !flv_is_config($_) }
+            flv_tags($file))[0]
+    } 9, 8;
+
+    return ($audio->{ts} - $video->{ts} - flv_cts($video)) / 1000;
+}
+
+# [ { type, ts, body, pos } ... ] of a whole flv file in memory
+
+sub flv_tags {
+    my ($file) = @_;
+    my $data = read_file($file);
+    my $pos = unpack('x5N', $data) + 4;
+    my @tags;
+
+    while ($pos + 15 <= length $data) {
+        my ($type, $n, $n1, $ts, $ts1, $ts3) = unpack("x${pos}CnCnCC",
+            $data);
+        $n = $n << 8 | $n1;
+
+        push @tags, { pos => $pos, type => $type, ts => unpack('l',
+            pack('L', $ts3 << 24 | $ts << 8 | $ts1)),
+            body => substr($data, $pos + 11, $n) };
+
+        die "$file: a wrong size behind the tag at $pos\n"
+            if unpack('N', substr($data, $pos + 11 + $n, 4)) != $n + 11;
+
+        $pos += 15 + $n;
+    }
+
+    die "$file: bytes are left over\n" if $pos != length $data;
+
+    return @tags;
+}
+
+sub flv_is_config {
+    my ($tag) = @_;
+    my ($first, $second) = unpack('CC', $tag->{body});
+
+    return $first >> 4 == 10 && $second == 0 if $tag->{type} == 8;
+    return 0 if $tag->{type} != 9;
+    return $first & 0x80 ? ($first & 15) == 0 : $second == 0;
+}
+
+# the end of a sequence is not media
+
+sub flv_is_end {
+    my ($tag) = @_;
+    my ($first, $second) = unpack('CC', $tag->{body});
+
+    return 0 if $tag->{type} != 9;
+    return $first & 0x80 ? ($first & 15) == 2 : $second == 2;
+}
+
+# composition offset in ms
+
+sub flv_cts {
+    my ($tag) = @_;
+    my $first = ord $tag->{body};
+    my $pos = !($first & 0x80) ? 2 : ($first & 15) == 1 ? 5 : return 0;
+
+    return unpack('l>', substr($tag->{body}, $pos, 3) . "\0") >> 8
+        if ord(substr $tag->{body}, $pos, 1) < 0x80;
+    return (unpack('N', "\0" . substr($tag->{body}, $pos, 3))) - (1 << 24);
+}
+
+# the other way: tags of type, ts and body become an flv file
+
+sub flv_write {
+    my ($file, @tags) = @_;
+    my $flags = 0;
+    my @out;
+
+    for (@tags) {
+        my $n = length $_->{body};
+
+        $flags |= { 8 => 4, 9 => 1 }->{$_->{type}} || 0;
+
+        push @out, pack('C', $_->{type}), substr(pack('N', $n), 1),
+            substr(pack('N', $_->{ts}), 1), pack('C', $_->{ts} >> 24 & 0xff),
+            "\0\0\0", $_->{body}, pack('N', $n + 11);
+    }
+
+    write_file($file, join '', 'FLV', pack('CCNN', 1, $flags, 9, 0), @out);
+
+    return $file;
+}
+
+# onMetaData, which has to be the first tag, as a structure
+
+sub flv_meta {
+    my ($file) = @_;
+
+    open my $fh, '<:raw', $file or die "$file: $!\n";
+    read $fh, my $head, 24;
+
+    my ($type, $n, $n1) = unpack('x13CnC', $head);
+    die "$file: it does not begin with metadata\n" if $type != 18;
+
+    read $fh, my $body, $n << 8 | $n1;
+    close $fh;
+
+    my $pos = 0;
+    die "$file: no onMetaData\n" if amf(\$body, \$pos) ne 'onMetaData';
+
+    my $meta = amf(\$body, \$pos);
+    die "$file: bytes are left over in the metadata\n"
+        if $pos != length $body;
+
+    return $meta;
+}
+
+# a value of AMF 0
+
+sub amf {
+    my ($data, $pos) = @_;
+    my $type = ord substr $$data, $$pos++, 1;
+    my $take = sub {
+        my ($n) = @_;
+        die "metadata: too short\n" if $$pos + $n > length $$data;
+        $$pos += $n;
+        return substr $$data, $$pos - $n, $n;
+    };
+
+    return unpack('d>', $take->(8)) if $type == 0;
+    return ord $take->(1) if $type == 1;
+    return $take->(unpack('n', $take->(2))) if $type == 2;
+
+    if ($type == 3 || $type == 8) {
+        my %object;
+        $take->(4) if $type == 8;
+
+        while (1) {
+            my $name = $take->(unpack('n', $take->(2)));
+
+            if ($name eq '' && ord substr($$data, $$pos, 1) == 9) {
+                $$pos++;
+                return \%object;
+            }
+
+            $object{$name} = amf($data, $pos);
+        }
+    }
+
+    return [ map { amf($data, $pos) } 1 .. unpack('N', $take->(4)) ]
+        if $type == 10;
+
+    die "metadata: type $type\n";
 }
 
 ###############################################################################

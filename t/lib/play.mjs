@@ -4,9 +4,11 @@
 // tells what it saw as one JSON object.
 //
 //     node t/lib/play.mjs DIRECTORY PLAYLIST [--rate N] [--timeout SECONDS]
-//     node t/lib/play.mjs DIRECTORY FILE --mp4
+//     node t/lib/play.mjs DIRECTORY FILE --mp4 [--seek SECONDS]
+//     node t/lib/play.mjs DIRECTORY FILE --flv [--seek SECONDS]
 //
-// DIRECTORY is served over http, PLAYLIST and FILE are names in it.
+// DIRECTORY is served over http, PLAYLIST and FILE are names in it.  With
+// --seek it is played from there, when so far only its beginning has come.
 // Exit status: 0 played to the end, 1 not, 2 bad arguments.
 
 import fs from 'node:fs';
@@ -36,10 +38,20 @@ const flags = [
 
 const page = `<!DOCTYPE html>
 <html><body><video id="v" muted playsinline width="320"></video>
-<script src="/.player/hls.js"></script></body></html>`;
+<script src="/.player/hls.js"></script>
+<script src="/.player/mpegts.js"></script></body></html>`;
+
+const players = {
+    '/.player/hls.js': 'hls.js/dist/hls.js',
+    '/.player/mpegts.js': 'mpegts.js/dist/mpegts.js',
+};
+
+// bytes that are sent at a time while there is a seek to be made, and the
+// pause behind them in ms
+const slow = { bytes: 65536, pause: 100 };
 
 
-function serve(root) {
+function serve(root, requests, slowly) {
     const server = http.createServer((req, res) => {
         const name = decodeURIComponent(new URL(req.url, 'http://x').pathname);
 
@@ -49,11 +61,17 @@ function serve(root) {
             return;
         }
 
-        const file = name === '/.player/hls.js'
-            ? require.resolve('hls.js/dist/hls.js')
-            : path.join(root, path.normalize(name));
+        if (players[name]) {
+            send(req, res, require.resolve(players[name]), false);
+            return;
+        }
 
-        send(req, res, file);
+        const from = send(req, res, path.join(root, path.normalize(name)),
+            slowly);
+
+        if (from !== undefined) {
+            requests.push(from);
+        }
     });
 
     return new Promise((resolve) => {
@@ -62,9 +80,9 @@ function serve(root) {
 }
 
 
-// a range is what a video element asks of an mp4
+// a range is what a video element asks of an mp4; gives where it begins
 
-function send(req, res, file) {
+function send(req, res, file, slowly) {
     let size;
 
     try {
@@ -79,7 +97,7 @@ function send(req, res, file) {
     } catch {
         res.writeHead(404);
         res.end();
-        return;
+        return undefined;
     }
 
     const headers = {
@@ -101,28 +119,45 @@ function send(req, res, file) {
         if (start > end) {
             res.writeHead(416, { 'Content-Range': `bytes */${size}` });
             res.end();
-            return;
+            return undefined;
         }
     }
 
     headers['Content-Length'] = end - start + 1;
     res.writeHead(code, headers);
 
-    const stream = fs.createReadStream(file, { start, end });
+    const stream = fs.createReadStream(file,
+        { start, end, highWaterMark: slow.bytes });
 
     stream.on('error', () => res.destroy());
-    stream.pipe(res);
+
+    if (!slowly) {
+        stream.pipe(res);
+        return start;
+    }
+
+    stream.on('data', (data) => {
+        res.write(data);
+        stream.pause();
+        setTimeout(() => stream.resume(), slow.pause);
+    });
+
+    stream.on('end', () => res.end());
+    res.on('close', () => stream.destroy());
+
+    return start;
 }
 
 
 // runs in the page
 
-function play({ url, rate, seconds, mp4 }) {
+function play({ url, rate, seconds, mp4, flv, seek }) {
     const video = document.getElementById('v');
     const errors = [];
     const discontinuities = new Set();
     let fragments = 0;
     let playing = false;
+    let shown;
 
     return new Promise((resolve) => {
         const started = performance.now();
@@ -138,6 +173,7 @@ function play({ url, rate, seconds, mp4 }) {
                 droppedVideoFrames: q.droppedVideoFrames,
                 width: video.videoWidth,
                 height: video.videoHeight,
+                shown,
                 fragments,
                 discontinuities: Math.max(0, discontinuities.size - 1),
                 seconds: (performance.now() - started) / 1000,
@@ -162,9 +198,51 @@ function play({ url, rate, seconds, mp4 }) {
             video.play().catch((e) => errors.push(`play: ${e.message}`));
         };
 
+        // plays from the picture on that is shown after a seek
+
+        const begin = () => {
+
+            if (seek === undefined) {
+                start();
+                return;
+            }
+
+            // the first picture of all may be shown before
+
+            const look = (now, frame) => {
+
+                if (Math.abs(frame.mediaTime - seek) > 2) {
+                    video.requestVideoFrameCallback(look);
+                    return;
+                }
+
+                shown = frame.mediaTime;
+                start();
+            };
+
+            video.requestVideoFrameCallback(look);
+            video.currentTime = seek;
+        };
+
         if (mp4) {
+            video.addEventListener('loadedmetadata', begin, { once: true });
             video.src = url;
-            start();
+            return;
+        }
+
+        if (flv) {
+            const player = mpegts.createPlayer({ type: 'flv', url },
+                { accurateSeek: true, enableStashBuffer: false });
+
+            player.on(mpegts.Events.ERROR, (type, detail) => {
+                errors.push(`mpegts: ${type} ${detail}`);
+                clearTimeout(timer);
+                done(false);
+            });
+
+            video.addEventListener('loadedmetadata', begin, { once: true });
+            player.attachMediaElement(video);
+            player.load();
             return;
         }
 
@@ -216,18 +294,22 @@ const { values: opt, positionals } = parseArgs({
     allowPositionals: true,
     options: {
         mp4: { type: 'boolean', default: false },
+        flv: { type: 'boolean', default: false },
+        seek: { type: 'string' },
         rate: { type: 'string', default: '8' },
         timeout: { type: 'string', default: '60' },
     },
 });
 
 if (positionals.length !== 2) {
-    console.error('usage: play.mjs DIRECTORY FILE [--mp4] [--rate N]'
-        + ' [--timeout SECONDS]');
+    console.error('usage: play.mjs DIRECTORY FILE [--mp4 | --flv] [--seek S]'
+        + ' [--rate N] [--timeout SECONDS]');
     process.exit(2);
 }
 
-const server = await serve(path.resolve(positionals[0]));
+const requests = [];
+const server = await serve(path.resolve(positionals[0]), requests,
+    opt.seek !== undefined);
 const base = `http://127.0.0.1:${server.address().port}`;
 
 const browser = await chromium.launch({
@@ -249,7 +331,11 @@ try {
         rate: Number(opt.rate),
         seconds: Number(opt.timeout),
         mp4: opt.mp4,
+        flv: opt.flv,
+        seek: opt.seek === undefined ? undefined : Number(opt.seek),
     });
+
+    result.requests = requests;
 
 } catch (e) {
     result = { ended: false, errors: [String(e)] };
