@@ -735,11 +735,23 @@ ngx_live_record_ship_prepare(ngx_live_record_ship_t *s)
     b = ngx_live_record_find_bucket(ngx_live_record_conf,
                                     s->ship.settings.bucket);
 
-    s->ship.part_min = b ? ngx_live_record_bucket_part_min(b) : 0;
+    if (b) {
+        s->ship.part_min = ngx_live_record_bucket_part_min(b);
+        s->ship.direct = b->type != NGX_LIVE_RECORD_DIR;
+    }
+
+    s->ship.fsync = ngx_live_record_conf->fsync;
     s->step = lr_ship_next(&s->ship);
     s->prepared = LR_OK;
 
     lr_ship_order_free(&s->order);
+
+    if (b == NULL) {
+
+        /* what is to be asked of it depends on it, too */
+
+        return;
+    }
 
     switch (s->step) {
 
@@ -753,9 +765,11 @@ ngx_live_record_ship_prepare(ngx_live_record_ship_t *s)
                                       &s->order);
         s->local = s->prepared == LR_ERROR ? ngx_errno : 0;
 
-        /* an upload is journalled before it is asked for */
+        /* some steps are journalled before they are asked for */
 
-        if (s->prepared == LR_ERROR && s->step == LR_SHIP_BEGIN) {
+        if (s->local
+            && (s->step == LR_SHIP_BEGIN || s->step == LR_SHIP_MOVE))
+        {
             s->rc = LR_ERROR;
         }
 

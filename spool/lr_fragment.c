@@ -559,6 +559,33 @@ lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n)
 }
 
 
+int
+lr_fragment_sync_table(const char *dir, uint32_t number)
+{
+    int   fd, rc;
+    char  path[4096];
+
+    if (lr_fragment_path(path, sizeof(path), dir, lr_fragment_table(number),
+                         "idx")
+        != LR_OK)
+    {
+        return LR_ERROR;
+    }
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return LR_ERROR;
+    }
+
+    rc = fdatasync(fd);
+
+    close(fd);
+
+    return rc == 0 ? LR_OK : LR_ERROR;
+}
+
+
 void
 lr_fragment_remove(const char *dir, uint32_t number)
 {

@@ -100,6 +100,9 @@ int lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
  */
 void lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n);
 
+/* has the file of its table written to the disk; LR_ERROR with errno */
+int lr_fragment_sync_table(const char *dir, uint32_t number);
+
 /* removes the FLV file; what is missing is no error */
 void lr_fragment_remove(const char *dir, uint32_t number);
 

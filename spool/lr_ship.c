@@ -23,6 +23,8 @@ static int lr_ship_add_spans(lr_ship_t *s);
 static int lr_ship_prepare_fragment(lr_ship_t *s, lr_ship_order_t *order);
 static int lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key);
 static int lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text);
+static int lr_ship_sync(lr_ship_t *s, const lr_ship_fragment_t *sf,
+    unsigned need, unsigned *synced);
 static int lr_ship_confirm_fragment(lr_ship_t *s,
     const lr_ship_result_t *result);
 static unsigned lr_ship_has_table(lr_ship_t *s,
@@ -60,6 +62,10 @@ lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
 
     lr_ship_files_init(s);
     s->low = 1;
+
+    /* what is found may have been written by one who had no time for it */
+
+    s->fsync = 1;
 
     if (lr_zone_parse(s->settings.timezone, strlen(s->settings.timezone),
                       &s->zone)
@@ -743,11 +749,12 @@ lr_ship_sweep(lr_ship_t *s)
 {
     size_t               i;
     uint32_t             low;
-    unsigned             files, need;
+    unsigned             files, need, synced;
     lr_ship_fragment_t  *sf;
 
     files = s->settings.formats & ~LR_FORMAT_M3U8;
     low = 0;
+    synced = 0;
 
     for (i = 0; i < s->next; i++) {
         sf = &s->fragments[i];
@@ -761,7 +768,8 @@ lr_ship_sweep(lr_ship_t *s)
         }
 
         if (!sf->removed && (need & ~sf->sent) == 0
-            && (need == 0 || lr_ship_has_table(s, sf)))
+            && (need == 0 || lr_ship_has_table(s, sf))
+            && lr_ship_sync(s, sf, need, &synced) == LR_OK)
         {
             lr_fragment_remove(s->dir, sf->f.number);
             sf->removed = 1;
@@ -776,6 +784,39 @@ lr_ship_sweep(lr_ship_t *s)
         lr_fragment_remove_tables(s->dir, s->low, low);
         s->low = low;
     }
+}
+
+
+/*
+ * A file may be gone for good sooner than what was written before is on the
+ * disk: what says that it is not needed, and what is needed in its place.
+ */
+
+static int
+lr_ship_sync(lr_ship_t *s, const lr_ship_fragment_t *sf, unsigned need,
+    unsigned *synced)
+{
+    char  path[LR_PATH_MAX + 16];
+
+    if (!s->fsync
+        || lr_fragment_path(path, sizeof(path), s->dir, sf->f.number, "flv")
+           != LR_OK
+        || access(path, F_OK) == -1)
+    {
+        return LR_OK;
+    }
+
+    if (need && lr_fragment_sync_table(s->dir, sf->f.number) != LR_OK) {
+        return LR_ERROR;
+    }
+
+    if (!*synced && fdatasync(s->fd) == -1) {
+        return LR_ERROR;
+    }
+
+    *synced = 1;
+
+    return LR_OK;
 }
 
 

@@ -23,6 +23,7 @@
  *   upload    upload, align                      it has begun
  *   part      number, last, bytes, crc, etag     confirmed
  *   complete                                     all parts are one object
+ *   move      to                                 it will be asked for
  *   stored    key, bytes, last                   it has its name
  *   without   file, why                          not in this format's files
  *   abandon   why                                the upload is lost
@@ -98,6 +99,7 @@ typedef struct {
     uint32_t            sent;         /* of the last in any other part */
     char               *key;          /* of the upload */
     char               *upload;       /* its id; NULL: not known */
+    char               *to;           /* what it is moved to, if asked */
     uint32_t            align;
     lr_part_t          *parts;        /* part 1 is all zeros at first */
     size_t              nparts;
@@ -134,7 +136,15 @@ typedef struct {
 
     lr_ship_file_t       files[LR_SHIP_FILES];
     lr_ship_file_t      *file;        /* that a step is about */
-    uint64_t             part_min;    /* bytes of a part, set by the caller */
+
+    /* set by the caller */
+
+    uint64_t             part_min;    /* bytes of a part */
+    unsigned             direct:1;    /* names without an end time are those
+                                         of uploads, too */
+    unsigned             fsync:1;     /* what is journalled is on the disk
+                                         before files are removed */
+
     lr_content_t         content;     /* of the fragment being shipped */
 
     unsigned             dirty:1;     /* the part changed otherwise */

@@ -21,6 +21,9 @@
 /* of parts in an upload: stores take 10000 */
 #define LR_SHIP_PARTS_STEP   1000
 
+/* how the names of working keys begin */
+#define LR_SHIP_WORK         ".part-"
+
 
 /* the fragments of a file: those of [begin, end) that are not left out */
 
@@ -47,6 +50,9 @@ static uint64_t lr_ship_unsent(const lr_ship_t *s, const lr_ship_file_t *f,
     const lr_ship_members_t *m);
 static int lr_ship_file_begin(lr_ship_t *s, const lr_ship_members_t *m,
     unsigned other, lr_ship_order_t *order);
+static int lr_ship_file_move(lr_ship_t *s, const lr_ship_members_t *m,
+    unsigned other, lr_ship_order_t *order);
+static unsigned lr_ship_is_direct(const lr_ship_file_t *f);
 static int lr_ship_file_body(lr_ship_t *s, lr_ship_step_e step,
     const lr_ship_members_t *m, lr_ship_order_t *order);
 static int lr_ship_file_key(lr_ship_t *s, const lr_ship_members_t *m,
@@ -66,6 +72,7 @@ static uint64_t lr_ship_file_bytes(const lr_ship_file_t *f, size_t from,
 static int lr_ship_event_begin(lr_ship_file_t *f, json_t *o);
 static int lr_ship_event_upload(lr_ship_file_t *f, json_t *o);
 static int lr_ship_event_part(lr_ship_t *s, lr_ship_file_t *f, json_t *o);
+static int lr_ship_event_move(lr_ship_file_t *f, json_t *o);
 static int lr_ship_event_stored(lr_ship_t *s, lr_ship_file_t *f, json_t *o);
 static int lr_ship_event_without(lr_ship_t *s, lr_ship_file_t *f,
     json_t *o);
@@ -337,19 +344,12 @@ lr_ship_file_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
 
     case LR_SHIP_COMPLETE:
         order->size = lr_ship_file_bytes(f, 0, &order->crc);
-        order->keep = !lr_name_uses_end(s->settings.path);
+        order->keep = lr_ship_is_direct(f);
 
         return lr_ship_file_set_key(f, &order->key);
 
     case LR_SHIP_MOVE:
-        order->size = lr_ship_file_bytes(f, 0, &order->crc);
-        order->keep = 1;
-
-        if (lr_ship_file_set_key(f, &order->key) != LR_OK) {
-            return LR_ERROR;
-        }
-
-        return lr_ship_file_key(s, &m, other, &order->to);
+        return lr_ship_file_move(s, &m, other, order);
 
     default: /* LR_SHIP_ABORT */
         return lr_ship_file_set_key(f, &order->key);
@@ -373,11 +373,12 @@ lr_ship_file_begin(lr_ship_t *s, const lr_ship_members_t *m, unsigned other,
     lr_ship_file_t  *f;
 
     f = s->file;
-    direct = !lr_name_uses_end(s->settings.path);
+    direct = s->direct && !lr_name_uses_end(s->settings.path);
 
     order->keep = direct;
 
     if (f->first && other == 0) {
+        order->keep = lr_ship_is_direct(f);
         order->again = 1;
         return lr_ship_file_set_key(f, &order->key);
     }
@@ -401,6 +402,59 @@ lr_ship_file_begin(lr_ship_t *s, const lr_ship_members_t *m, unsigned other,
                                  (json_int_t) s->fragments[m->begin].f.number,
                                  "lead", (json_int_t) lead,
                                  "key", (char *) order->key.data));
+}
+
+
+/*
+ * The name is journalled before, so that it is known where to look for an
+ * object that was moved without that having been told.
+ */
+
+static int
+lr_ship_file_move(lr_ship_t *s, const lr_ship_members_t *m, unsigned other,
+    lr_ship_order_t *order)
+{
+    lr_ship_file_t  *f;
+
+    f = s->file;
+
+    order->size = lr_ship_file_bytes(f, 0, &order->crc);
+    order->keep = 1;
+
+    if (lr_ship_file_set_key(f, &order->key) != LR_OK) {
+        return LR_ERROR;
+    }
+
+    if (f->to && other == 0) {
+        lr_buf_append(&order->to, f->to, strlen(f->to) + 1);
+        return order->to.failed ? LR_ERROR : LR_OK;
+    }
+
+    if (lr_ship_file_key(s, m, other, &order->to) != LR_OK) {
+        return LR_ERROR;
+    }
+
+    if (f->to && strcmp(f->to, (char *) order->to.data) == 0) {
+        return LR_OK;
+    }
+
+    return lr_ship_file_journal(s, "move",
+                                json_pack("{s:s}", "to",
+                                          (char *) order->to.data));
+}
+
+
+/* an upload under the name that the file is to have */
+
+static unsigned
+lr_ship_is_direct(const lr_ship_file_t *f)
+{
+    const char  *name;
+
+    name = strrchr(f->key, '/');
+    name = name ? name + 1 : f->key;
+
+    return strncmp(name, LR_SHIP_WORK, sizeof(LR_SHIP_WORK) - 1) != 0;
 }
 
 
@@ -516,7 +570,7 @@ lr_ship_work_key(lr_ship_t *s, const lr_ship_members_t *m, lr_buf_t *key)
     slash = strrchr((char *) key->data, '/');
     key->len = slash ? (size_t) (slash + 1 - (char *) key->data) : 0;
 
-    lr_buf_printf(key, ".part-%s-%u%s", s->rec.id, s->file->sequence,
+    lr_buf_printf(key, LR_SHIP_WORK "%s-%u%s", s->rec.id, s->file->sequence,
                   lr_ship_file_suffix(s->file));
 
     return key->failed || key->len > LR_NAME_KEY_LEN ? LR_ERROR : LR_OK;
@@ -637,7 +691,7 @@ lr_ship_file_confirm(lr_ship_t *s, lr_ship_step_e step,
 
     case LR_SHIP_COMPLETE:
 
-        if (!lr_name_uses_end(s->settings.path)) {
+        if (lr_ship_is_direct(f)) {
             return lr_ship_file_store(s, f->key,
                                       lr_ship_file_bytes(f, 0, NULL));
         }
@@ -827,6 +881,10 @@ lr_ship_file_event(lr_ship_t *s, const char *event, json_t *o)
         return LR_OK;
     }
 
+    if (strcmp(event, "move") == 0) {
+        return lr_ship_event_move(f, o);
+    }
+
     if (strcmp(event, "stored") == 0) {
         return lr_ship_event_stored(s, f, o);
     }
@@ -952,6 +1010,24 @@ lr_ship_event_part(lr_ship_t *s, lr_ship_file_t *f, json_t *o)
 
 
 static int
+lr_ship_event_move(lr_ship_file_t *f, json_t *o)
+{
+    const char  *to;
+
+    to = json_string_value(json_object_get(o, "to"));
+
+    if (f->upload == NULL || to == NULL) {
+        return LR_ERROR;
+    }
+
+    free(f->to);
+    f->to = strdup(to);
+
+    return f->to ? LR_OK : LR_ERROR;
+}
+
+
+static int
 lr_ship_event_stored(lr_ship_t *s, lr_ship_file_t *f, json_t *o)
 {
     size_t               i;
@@ -1069,7 +1145,9 @@ lr_ship_file_reset(lr_ship_file_t *f)
     free(f->parts);
     free(f->key);
     free(f->upload);
+    free(f->to);
 
+    f->to = NULL;
     f->parts = NULL;
     f->nparts = 0;
     f->key = NULL;

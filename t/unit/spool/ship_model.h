@@ -1065,6 +1065,7 @@ ship_open(model_t *m)
     }
 
     m->ship.part_min = m->conf->part_min;
+    m->ship.direct = 1;
     m->open = 1;
 }
 
@@ -1585,7 +1586,9 @@ ship_step(model_t *m)
             check_limit(RLIM_INFINITY);
         }
 
-        if (mode == FULL && step == LR_SHIP_BEGIN && rc == LR_ERROR) {
+        if (mode == FULL && rc == LR_ERROR
+            && (step == LR_SHIP_BEGIN || step == LR_SHIP_MOVE))
+        {
             assert_int_equal(check_size(m->dir, "ship.log"), size);
             ship_kill(m);
             goto done;
