@@ -69,11 +69,22 @@ lr_dir_begin(lr_dir_upload_t *u, const char *tag, lr_buf_t *id,
     name = name ? name + 1 : u->key;
     len = id->len;
 
-    /* the name itself may be as long as a name can be */
+    u->local = 0;
 
-    lr_buf_printf(id, ".%s.%016llx", tag,
+    if (stat(u->root, &st) == -1) {
+        return lr_dir_failed(u);
+    }
+
+    /*
+     * The name itself may be as long as a name can be.  The root is in it
+     * so that what waits in a file system which is not mounted for a while
+     * is not taken for gone.
+     */
+
+    lr_buf_printf(id, ".%s.%016llx.%llx", tag,
                   (unsigned long long) lr_crc64_update(0, name,
-                                                       strlen(name)));
+                                                       strlen(name)),
+                  (unsigned long long) st.st_ino);
     lr_buf_append(id, "", 1);
 
     if (id->failed) {
@@ -766,9 +777,17 @@ lr_dir_size(const char *path, uint64_t *size)
 static int
 lr_dir_missing(lr_dir_upload_t *u)
 {
-    struct stat  st;
+    const char   *ino;
+    struct stat   st;
 
     if (stat(u->root, &st) == -1) {
+        return lr_dir_failed(u);
+    }
+
+    ino = u->upload ? strrchr(u->upload, '.') : NULL;
+
+    if (ino && strtoull(ino + 1, NULL, 16) != st.st_ino) {
+        errno = ESTALE;
         return lr_dir_failed(u);
     }
 

@@ -1053,11 +1053,51 @@ move(const char *root, const char *key, const char *to, unsigned keep,
     unsigned  left;
 
     set(root, key, keep);
+    up.upload = NULL;
     left = 7;
     rc = lr_dir_move(&up, to, size, &left);
     assert_int_equal(left, 0);
 
     return rc;
+}
+
+
+/* what is in a file system that is not mounted now is not gone */
+
+static void
+another_root(void **state)
+{
+    char    mounted[CHECK_PATH], empty[CHECK_PATH], aside[CHECK_PATH];
+    char   *root;
+
+    each_root(root) {
+        check_path(mounted, root, "m");
+        check_path(empty, root, "e");
+        check_path(aside, root, "aside");
+        assert_int_equal(mkdir(mounted, 0700), 0);
+        assert_int_equal(mkdir(empty, 0700), 0);
+
+        media(mounted);
+
+        assert_int_equal(rename(mounted, aside), 0);
+        assert_int_equal(rename(empty, mounted), 0);
+
+        assert_int_equal(part(mounted, 4, 2 * MEDIA, MEDIA), LR_ERROR);
+        assert_int_equal(up.error, ESTALE);
+        assert_int_equal(part(mounted, 1, 2 * MEDIA, HEAD), LR_ERROR);
+        assert_int_equal(complete(mounted, HEAD + 2 * MEDIA), LR_ERROR);
+        assert_int_equal(up.error, ESTALE);
+
+        assert_int_equal(rename(mounted, empty), 0);
+        assert_int_equal(rename(aside, mounted), 0);
+        finish(mounted);
+
+        /* and there it is gone */
+
+        media(mounted);
+        assert_int_equal(lr_dir_abort(&up), LR_OK);
+        assert_int_equal(part(mounted, 4, 2 * MEDIA, MEDIA), LR_AGAIN);
+    }
 }
 
 
@@ -1154,6 +1194,7 @@ main(void)
         t(names),
         t(full_disk),
         t(unread),
+        t(another_root),
         t(moves),
     };
 
