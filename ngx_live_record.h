@@ -71,6 +71,7 @@ typedef struct {
     time_t                     cred_checked;
     off_t                      cred_size;
     int64_t                    skew;           /* store's clock - ours, s */
+    char                       told[64];       /* by an s3: its region */
     void                      *client;
 } ngx_live_record_bucket_t;
 

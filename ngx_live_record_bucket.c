@@ -29,6 +29,7 @@ static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
 
 /* all parts of an upload but the last are as large as that */
 #define NGX_LIVE_RECORD_OSS_PART_MIN  (100 * 1024)
+#define NGX_LIVE_RECORD_S3_PART_MIN   (5 * 1024 * 1024)
 
 
 /* kept for the next fragment, so that memory follows the requests under way
@@ -61,7 +62,17 @@ ngx_live_record_request_create(void)
 uint64_t
 ngx_live_record_bucket_part_min(ngx_live_record_bucket_t *b)
 {
-    return b->type == NGX_LIVE_RECORD_OSS ? NGX_LIVE_RECORD_OSS_PART_MIN : 1;
+    switch (b->type) {
+
+    case NGX_LIVE_RECORD_OSS:
+        return NGX_LIVE_RECORD_OSS_PART_MIN;
+
+    case NGX_LIVE_RECORD_S3:
+        return NGX_LIVE_RECORD_S3_PART_MIN;
+
+    default:
+        return 1;
+    }
 }
 
 
@@ -74,6 +85,7 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     req->bytes = 0;
     req->sum = 0;
     req->align = 0;
+    req->denied = 0;
     req->left = 0;
     req->answer.len = 0;
     req->err[0] = '\0';
@@ -105,7 +117,7 @@ ngx_live_record_request_run(ngx_live_record_request_t *req)
         ngx_live_record_dir_start(req);
         break;
 
-    case NGX_LIVE_RECORD_OSS:
+    default:
         ngx_live_record_oss_start(req);
         break;
     }
@@ -216,6 +228,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         return;
 
     case LR_RETRY_CLOCK:
+    case LR_RETRY_REGION:
 
         /* that was told, and the next try will do */
 
@@ -275,7 +288,7 @@ ngx_live_record_request_free(ngx_live_record_request_t *req)
 
     rc = LR_AGAIN;
 
-    if (b->type == NGX_LIVE_RECORD_OSS) {
+    if (b->type != NGX_LIVE_RECORD_DIR) {
         rc = ngx_live_record_oss_cancel(req);
     }
 

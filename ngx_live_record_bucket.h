@@ -79,6 +79,7 @@ struct ngx_live_record_request_s {
     uint64_t                   sum;        /* of PUT, PART: CRC-64, or 0 */
     uint32_t                   align;      /* of BEGIN: part 1 has to be a
                                               multiple of this; 0: any */
+    unsigned                   denied:1;   /* of MOVE: it is not allowed */
     unsigned                   left:1;     /* of MOVE: done, but the object
                                               is under its old key as well,
                                               err says why */
@@ -126,7 +127,7 @@ void ngx_live_record_request_done(ngx_live_record_request_t *req);
 void ngx_live_record_dir_start(ngx_live_record_request_t *req);
 
 
-/* ngx_live_record_oss.c */
+/* ngx_live_record_oss.c: buckets of type oss and s3 */
 
 ngx_int_t ngx_live_record_oss_init(ngx_cycle_t *cycle);
 void ngx_live_record_oss_exit(ngx_cycle_t *cycle);

@@ -13,9 +13,16 @@
 #include "ngx_live_record_block.h"
 
 
+static void ngx_live_record_bucket_cleanup(void *data);
 static char *ngx_live_record_bucket_check(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b, uint64_t seen);
-static char *ngx_live_record_bucket_oss(ngx_conf_t *cf,
+static char *ngx_live_record_bucket_store(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b);
+static char *ngx_live_record_bucket_endpoint(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b);
+static char *ngx_live_record_bucket_region(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b);
+static char *ngx_live_record_bucket_cred(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
 static char *ngx_live_record_check_cred(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
@@ -28,6 +35,7 @@ static char *ngx_live_record_set_connections(ngx_conf_t *cf,
 static ngx_conf_enum_t  ngx_live_record_types[] = {
     { ngx_string("dir"), NGX_LIVE_RECORD_DIR },
     { ngx_string("oss"), NGX_LIVE_RECORD_OSS },
+    { ngx_string("s3"), NGX_LIVE_RECORD_S3 },
     { ngx_null_string, 0 }
 };
 
@@ -47,15 +55,20 @@ static ngx_conf_enum_t  ngx_live_record_styles[] = {
 };
 
 
-#define NGX_LIVE_RECORD_IN_DIR  (1 << NGX_LIVE_RECORD_DIR)
-#define NGX_LIVE_RECORD_IN_OSS  (1 << NGX_LIVE_RECORD_OSS)
+#define NGX_LIVE_RECORD_IN_DIR    (1 << NGX_LIVE_RECORD_DIR)
+#define NGX_LIVE_RECORD_IN_OSS    (1 << NGX_LIVE_RECORD_OSS)
+#define NGX_LIVE_RECORD_IN_S3     (1 << NGX_LIVE_RECORD_S3)
+#define NGX_LIVE_RECORD_IN_STORE  (NGX_LIVE_RECORD_IN_OSS                    \
+                                   |NGX_LIVE_RECORD_IN_S3)
+#define NGX_LIVE_RECORD_IN_ALL    (NGX_LIVE_RECORD_IN_DIR                    \
+                                   |NGX_LIVE_RECORD_IN_STORE)
 
 
 static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
 
     { ngx_string("type"), 1, 1, ngx_live_record_set_enum,
       offsetof(ngx_live_record_bucket_t, type),
-      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS, ngx_live_record_types },
+      NGX_LIVE_RECORD_IN_ALL, ngx_live_record_types },
 
     { ngx_string("root"), 1, 1, ngx_live_record_set_file,
       offsetof(ngx_live_record_bucket_t, root), NGX_LIVE_RECORD_IN_DIR, NULL },
@@ -65,45 +78,49 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
 
     { ngx_string("endpoint"), 1, 1, ngx_live_record_set_str,
       offsetof(ngx_live_record_bucket_t, endpoint),
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("region"), 1, 1, ngx_live_record_set_str,
       offsetof(ngx_live_record_bucket_t, region),
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("bucket"), 1, 1, ngx_live_record_set_str,
       offsetof(ngx_live_record_bucket_t, bucket),
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("credentials"), 1, 4, ngx_live_record_set_credentials, 0,
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("signature"), 1, 1, ngx_live_record_set_enum,
       offsetof(ngx_live_record_bucket_t, signature),
       NGX_LIVE_RECORD_IN_OSS, ngx_live_record_signatures },
 
+    { ngx_string("conditional_put"), 1, 1, ngx_live_record_set_flag,
+      offsetof(ngx_live_record_bucket_t, conditional_put),
+      NGX_LIVE_RECORD_IN_S3, NULL },
+
     { ngx_string("path_style"), 1, 1, ngx_live_record_set_enum,
       offsetof(ngx_live_record_bucket_t, style),
-      NGX_LIVE_RECORD_IN_OSS, ngx_live_record_styles },
+      NGX_LIVE_RECORD_IN_STORE, ngx_live_record_styles },
 
     { ngx_string("ca_file"), 1, 1, ngx_live_record_set_conf_file,
       offsetof(ngx_live_record_bucket_t, ca_file),
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("ssl_verify"), 1, 1, ngx_live_record_set_flag,
       offsetof(ngx_live_record_bucket_t, ssl_verify),
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("connections"), 1, 1, ngx_live_record_set_connections, 0,
-      NGX_LIVE_RECORD_IN_DIR|NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_ALL, NULL },
 
     { ngx_string("connect_timeout"), 1, 1, ngx_live_record_set_msec,
       offsetof(ngx_live_record_bucket_t, connect_timeout),
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("timeout"), 1, 1, ngx_live_record_set_msec,
       offsetof(ngx_live_record_bucket_t, timeout),
-      NGX_LIVE_RECORD_IN_OSS, NULL },
+      NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
@@ -116,6 +133,7 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char                       *rv;
     ngx_str_t                  *value;
+    ngx_pool_cleanup_t         *cln;
     ngx_live_record_block_t     block;
     ngx_live_record_bucket_t   *b, **bp;
 
@@ -141,11 +159,20 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_live_record_bucket_cleanup;
+    cln->data = b;
+
     b->name = value[1];
     b->type = NGX_CONF_UNSET_UINT;
     b->fsync = NGX_CONF_UNSET;
     b->ssl_verify = NGX_CONF_UNSET;
     b->signature = NGX_CONF_UNSET_UINT;
+    b->conditional_put = NGX_CONF_UNSET;
     b->style = NGX_CONF_UNSET_UINT;
     b->connections = NGX_CONF_UNSET_UINT;
     b->connect_timeout = NGX_CONF_UNSET_MSEC;
@@ -181,6 +208,17 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* keys are not left behind in memory that is given back */
+
+static void
+ngx_live_record_bucket_cleanup(void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    lr_cred_free(&b->cred);
+}
+
+
 static char *
 ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
     uint64_t seen)
@@ -191,7 +229,8 @@ ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
     if (b->type == NGX_CONF_UNSET_UINT) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"live_record_bucket\" \"%V\" has no \"type\", "
-                           "it must be \"dir\" or \"oss\"", &b->name);
+                           "it must be \"dir\", \"oss\" or \"s3\"",
+                           &b->name);
         return NGX_CONF_ERROR;
     }
 
@@ -200,11 +239,10 @@ ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
     for (i = 0; o[i].name.len; i++) {
         if ((seen & ((uint64_t) 1 << i)) && !(o[i].types & (1 << b->type))) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" has no meaning for \"type %s\" of "
+                               "\"%V\" has no meaning for \"type %V\" of "
                                "\"live_record_bucket\" \"%V\"",
                                &o[i].name,
-                               b->type == NGX_LIVE_RECORD_DIR ? "dir"
-                                                              : "oss",
+                               &ngx_live_record_types[b->type].name,
                                &b->name);
             return NGX_CONF_ERROR;
         }
@@ -213,14 +251,15 @@ ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
     ngx_conf_init_value(b->fsync, 0);
     ngx_conf_init_value(b->ssl_verify, 1);
     ngx_conf_init_uint_value(b->signature, 4);
+    ngx_conf_init_value(b->conditional_put, 1);
     ngx_conf_init_uint_value(b->style, LR_URL_AUTO);
     ngx_conf_init_uint_value(b->connections,
                              b->type == NGX_LIVE_RECORD_DIR ? 4 : 16);
     ngx_conf_init_msec_value(b->connect_timeout, 10000);
     ngx_conf_init_msec_value(b->timeout, 60000);
 
-    if (b->type == NGX_LIVE_RECORD_OSS) {
-        return ngx_live_record_bucket_oss(cf, b);
+    if (b->type != NGX_LIVE_RECORD_DIR) {
+        return ngx_live_record_bucket_store(cf, b);
     }
 
     if (b->root.len == 0) {
@@ -246,22 +285,41 @@ ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
 
 
 static char *
-ngx_live_record_bucket_oss(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
+ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
 {
-    char         err[LR_CRED_ERR_LEN];
-    u_char      *p, *end;
-    const char  *why;
-    ngx_uint_t   missing;
+    char        *rv;
+    const char  *why, *missing;
 
-    missing = b->endpoint.len == 0 || b->bucket.len == 0
-              || b->cred_type == NGX_LIVE_RECORD_CRED_NONE;
+    missing = NULL;
+
+    if (b->type == NGX_LIVE_RECORD_S3) {
+
+        if (b->region.len == 0) {
+            missing = "region";
+
+        } else if (b->endpoint.len == 0) {
+            rv = ngx_live_record_bucket_endpoint(cf, b);
+
+            if (rv != NGX_CONF_OK) {
+                return rv;
+            }
+        }
+
+    } else if (b->endpoint.len == 0) {
+        missing = "endpoint";
+    }
+
+    if (missing == NULL) {
+        missing = b->bucket.len == 0 ? "bucket"
+                  : b->cred_type == NGX_LIVE_RECORD_CRED_NONE
+                  ? "credentials" : NULL;
+    }
 
     if (missing) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"live_record_bucket\" \"%V\" of \"type oss\" "
+                           "\"live_record_bucket\" \"%V\" of \"type %V\" "
                            "needs \"%s\"", &b->name,
-                           b->endpoint.len == 0 ? "endpoint"
-                           : b->bucket.len == 0 ? "bucket" : "credentials");
+                           &ngx_live_record_types[b->type].name, missing);
         return NGX_CONF_ERROR;
     }
 
@@ -291,71 +349,149 @@ ngx_live_record_bucket_oss(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
         return NGX_CONF_ERROR;
     }
 
-    if (b->signature == 4 && b->region.len == 0) {
+    rv = ngx_live_record_bucket_region(cf, b);
 
-        /* oss-REGION[-internal].aliyuncs.com tells it */
+    return rv == NGX_CONF_OK ? ngx_live_record_bucket_cred(cf, b) : rv;
+}
 
-        p = (u_char *) b->ep.host.data;
-        end = ngx_strnstr(p, ".aliyuncs.com", b->ep.host.len);
 
-        if (end == NULL || ngx_strncmp(p, "oss-", 4) != 0
-            || ngx_strncmp(p, "oss-accelerate", 14) == 0)
-        {
+/* that of AWS itself, whose regions in China are another partition */
+
+static char *
+ngx_live_record_bucket_endpoint(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
+{
+    size_t   size;
+    u_char  *p;
+
+    size = sizeof("https://s3..amazonaws.com.cn") + b->region.len;
+
+    p = ngx_pnalloc(cf->pool, size);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    b->endpoint.data = p;
+
+    p = ngx_snprintf(p, size - 1, "https://s3.%V.amazonaws.com%s", &b->region,
+                     ngx_strncmp(b->region.data, "cn-", 3) == 0 ? ".cn" : "");
+    *p = '\0';
+
+    b->endpoint.len = p - b->endpoint.data;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_bucket_region(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
+{
+    u_char      *p, *end;
+    ngx_uint_t   i;
+
+    /* it becomes a part of a header, with slashes around it */
+
+    for (i = 0; i < b->region.len; i++) {
+
+        p = &b->region.data[i];
+
+        if (*p <= ' ' || *p > '~' || *p == '/' || *p == ',') {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"live_record_bucket\" \"%V\" needs "
-                               "\"region\", e.g. \"cn-hangzhou\", for "
-                               "signature v4: the endpoint \"%V\" does not "
-                               "tell it", &b->name, &b->endpoint);
+                               "invalid value \"%V\" of \"region\" in "
+                               "\"live_record_bucket\" \"%V\"",
+                               &b->region, &b->name);
             return NGX_CONF_ERROR;
         }
-
-        p += 4;
-
-        if (end - p > 9 && ngx_strncmp(end - 9, "-internal", 9) == 0) {
-            end -= 9;
-        }
-
-        b->region.len = end - p;
-        b->region.data = ngx_pnalloc(cf->pool, b->region.len + 1);
-        if (b->region.data == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_cpystrn(b->region.data, p, b->region.len + 1);
     }
 
-    if (b->region.len == 0) {
+    if (b->region.len) {
+        return NGX_CONF_OK;
+    }
+
+    if (b->signature == 1) {
         b->region.data = (u_char *) "";
+        return NGX_CONF_OK;
     }
+
+    /* oss-REGION[-internal].aliyuncs.com tells it */
+
+    p = (u_char *) b->ep.host.data;
+    end = ngx_strnstr(p, ".aliyuncs.com", b->ep.host.len);
+
+    if (end == NULL || ngx_strncmp(p, "oss-", 4) != 0
+        || ngx_strncmp(p, "oss-accelerate", 14) == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"live_record_bucket\" \"%V\" needs "
+                           "\"region\", e.g. \"cn-hangzhou\", for "
+                           "signature v4: the endpoint \"%V\" does not "
+                           "tell it", &b->name, &b->endpoint);
+        return NGX_CONF_ERROR;
+    }
+
+    p += 4;
+
+    if (end - p > 9 && ngx_strncmp(end - 9, "-internal", 9) == 0) {
+        end -= 9;
+    }
+
+    b->region.len = end - p;
+    b->region.data = ngx_pnalloc(cf->pool, b->region.len + 1);
+    if (b->region.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_cpystrn(b->region.data, p, b->region.len + 1);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_bucket_cred(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
+{
+    int          rc;
+    char         err[LR_CRED_ERR_LEN];
+    const char  *names;
 
     if (b->cred_type == NGX_LIVE_RECORD_CRED_FILE) {
         return ngx_live_record_check_cred(cf, b);
     }
 
-    if (b->cred_type == NGX_LIVE_RECORD_CRED_ENV
-        && lr_cred_env(&b->cred, NULL, NULL, err) != LR_OK)
-    {
-        /* what counts is the environment of nginx itself */
-
-        if (ngx_test_config || ngx_process == NGX_PROCESS_SIGNALLER) {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "\"credentials env\" of "
-                               "\"live_record_bucket\" \"%V\": there are "
-                               "none in the environment of this command",
-                               &b->name);
-            return NGX_CONF_OK;
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"credentials env\" of \"live_record_bucket\" "
-                           "\"%V\": nginx was started without a pair of "
-                           "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or "
-                           "ALIBABA_CLOUD_ACCESS_KEY_ID and "
-                           "ALIBABA_CLOUD_ACCESS_KEY_SECRET", &b->name);
-        return NGX_CONF_ERROR;
+    if (b->cred_type != NGX_LIVE_RECORD_CRED_ENV) {
+        return NGX_CONF_OK;
     }
 
-    return NGX_CONF_OK;
+    if (b->type == NGX_LIVE_RECORD_S3) {
+        rc = lr_cred_env_aws(&b->cred, NULL, NULL, err);
+        names = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+
+    } else {
+        rc = lr_cred_env(&b->cred, NULL, NULL, err);
+        names = "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or "
+                "ALIBABA_CLOUD_ACCESS_KEY_ID and "
+                "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
+    }
+
+    if (rc == LR_OK) {
+        return NGX_CONF_OK;
+    }
+
+    /* what counts is the environment of nginx itself */
+
+    if (ngx_test_config || ngx_process == NGX_PROCESS_SIGNALLER) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"credentials env\" of \"live_record_bucket\" "
+                           "\"%V\": there are none in the environment of "
+                           "this command", &b->name);
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"credentials env\" of \"live_record_bucket\" "
+                       "\"%V\": nginx was started without a pair of %s",
+                       &b->name, names);
+
+    return NGX_CONF_ERROR;
 }
 
 

@@ -172,6 +172,9 @@ ngx_live_record_dir_upload(ngx_live_record_request_t *req)
 
     default:
         req->result = ngx_live_record_dir_sort(u.error);
+        req->denied = req->op == NGX_LIVE_RECORD_MOVE
+                      && (u.error == NGX_EACCES || u.error == NGX_EPERM
+                          || u.error == NGX_EXDEV);
     }
 }
 

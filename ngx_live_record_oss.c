@@ -2,11 +2,11 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * A bucket of Alibaba Cloud OSS.  A request begins in a thread, which opens
- * what is to be sent and looks after the credentials; then libcurl carries
- * it on the event loop, and whenever it has sent a piece a thread renders
- * the next one.  At the end the answer is sorted.  Here are whole objects
- * and listings; parts and moves have files of their own.
+ * A bucket of Alibaba Cloud OSS or S3.  A request begins in a thread, which
+ * opens what is to be sent and looks after the credentials; then libcurl
+ * carries it on the event loop, and whenever it has sent a piece a thread
+ * renders the next one.  At the end the answer is sorted.  Here are whole
+ * objects and listings; parts and moves have files of their own.
  */
 
 
@@ -19,6 +19,7 @@
 
 static void ngx_live_record_oss_opened(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_put_vacant(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put_summed(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put_same(ngx_live_record_oss_t *t);
@@ -26,7 +27,10 @@ static void ngx_live_record_oss_get(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_get_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list_done(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_vacant_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_looked(ngx_live_record_oss_t *t);
+static ngx_uint_t ngx_live_record_oss_keeps(ngx_live_record_oss_t *t,
+    ngx_uint_t what);
 static void ngx_live_record_oss_destroy(ngx_live_record_oss_t *t);
 
 
@@ -41,7 +45,7 @@ ngx_live_record_oss_init(ngx_cycle_t *cycle)
 
     for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
 
-        if (b[i]->type != NGX_LIVE_RECORD_OSS) {
+        if (b[i]->type == NGX_LIVE_RECORD_DIR) {
             continue;
         }
 
@@ -95,6 +99,9 @@ ngx_live_record_oss_start(ngx_live_record_request_t *req)
     }
 
     t->req = req;
+    t->dialect = req->bucket->type == NGX_LIVE_RECORD_S3
+                 ? &ngx_live_record_s3_dialect
+                 : &ngx_live_record_oss_dialect;
     req->transfer = t;
 
     ngx_live_record_oss_open(t, ngx_live_record_oss_opened);
@@ -144,17 +151,31 @@ ngx_live_record_oss_opened(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_oss_put(ngx_live_record_oss_t *t)
 {
+    ngx_live_record_oss_vacant(t, NGX_LIVE_RECORD_OSS_KEEP_PUT, t->req->key,
+                               ngx_live_record_oss_put_vacant);
+}
+
+
+static void
+ngx_live_record_oss_put_vacant(ngx_live_record_oss_t *t)
+{
     ngx_live_record_request_t  *req;
 
     req = t->req;
+
+    if (req->result == LR_RETRY_EXISTS) {
+        ngx_live_record_oss_put_done(t);
+        return;
+    }
 
     ngx_live_record_oss_ask(t, "PUT", "PUT", req->key,
                             ngx_live_record_oss_put_done);
 
     ngx_live_record_oss_set_header(t, "Content-Type", req->type);
+    ngx_live_record_oss_keep(t, NGX_LIVE_RECORD_OSS_KEEP_PUT);
 
-    if (req->keep) {
-        ngx_live_record_oss_set_header(t, "x-oss-forbid-overwrite", "true");
+    if (t->dialect->mark) {
+        t->dialect->mark(t);
     }
 
     t->send = 1;
@@ -178,11 +199,11 @@ ngx_live_record_oss_put_done(ngx_live_record_oss_t *t)
     }
 
     if (req->result == LR_RETRY_EXISTS
-        || (req->result == LR_RETRY_OK && t->status != 200))
+        || (req->result == LR_RETRY_OK && (t->status != 200 || t->unsure)))
     {
         /*
          * Perhaps our own, of a try whose answer was lost.  Or it is stored,
-         * as a 203 says, but nobody knows what.
+         * as a 203 says, or an answer without a sum, but nobody knows what.
          */
 
         ngx_live_record_oss_sum(t, ngx_live_record_oss_put_summed);
@@ -325,6 +346,69 @@ ngx_live_record_oss_list_done(ngx_live_record_oss_t *t)
 
 
 void
+ngx_live_record_oss_vacant(ngx_live_record_oss_t *t, ngx_uint_t what,
+    const char *key, ngx_live_record_oss_pt handler)
+{
+    if (!t->req->keep || ngx_live_record_oss_keeps(t, what)) {
+        t->req->result = LR_RETRY_OK;
+        handler(t);
+        return;
+    }
+
+    t->vacant = handler;
+
+    ngx_live_record_oss_ask(t, "HEAD", "HEAD", key,
+                            ngx_live_record_oss_vacant_done);
+
+    ngx_live_record_oss_send(t);
+}
+
+
+static void
+ngx_live_record_oss_vacant_done(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    if (req->result == LR_RETRY_GONE) {
+        req->result = LR_RETRY_OK;
+
+    } else if (req->result == LR_RETRY_OK) {
+        req->result = LR_RETRY_EXISTS;
+        (void) snprintf(req->err, sizeof(req->err),
+                        "HEAD \"%s\": there is an object already", t->key);
+
+    } else {
+        ngx_live_record_oss_finish(t);
+        return;
+    }
+
+    t->vacant(t);
+}
+
+
+void
+ngx_live_record_oss_keep(ngx_live_record_oss_t *t, ngx_uint_t what)
+{
+    const lr_header_t  *h;
+
+    h = &t->dialect->keep;
+
+    if (t->req->keep && ngx_live_record_oss_keeps(t, what)) {
+        ngx_live_record_oss_set_header(t, h->name, h->value);
+    }
+}
+
+
+static ngx_uint_t
+ngx_live_record_oss_keeps(ngx_live_record_oss_t *t, ngx_uint_t what)
+{
+    return t->req->bucket->conditional_put && (t->dialect->keeps & what);
+}
+
+
+void
 ngx_live_record_oss_look(ngx_live_record_oss_t *t, const char *key,
     uint64_t size, uint64_t crc, lr_retry_e other, lr_retry_e none,
     ngx_live_record_oss_pt same)
@@ -362,27 +446,40 @@ ngx_live_record_oss_looked(ngx_live_record_oss_t *t)
 
     } else if (req->result == LR_RETRY_OK) {
 
-        if (t->has_crc && t->answer_crc == look->crc && t->has_length
-            && t->length == look->size)
-        {
+        if (t->dialect->same(t, look->size, look->crc)) {
             look->same(t);
             return;
         }
 
-        req->result = look->other;
+        ngx_live_record_oss_other(t, look->other, look->size);
+        return;
+    }
+
+    ngx_live_record_oss_finish(t);
+}
+
+
+void
+ngx_live_record_oss_other(ngx_live_record_oss_t *t, lr_retry_e result,
+    uint64_t size)
+{
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    req->result = result;
+    (void) snprintf(req->err, sizeof(req->err),
+                    "HEAD \"%s\": it is not what was sent", t->key);
+
+    /* nothing is given up for lost that nobody can tell about */
+
+    if (result == LR_RETRY_GONE && !t->dialect->tells(t)
+        && t->has_length && t->length == size)
+    {
+        req->result = LR_RETRY_ADMIN;
         (void) snprintf(req->err, sizeof(req->err),
-                        "HEAD \"%s\": it is not what was sent", t->key);
-
-        /* nothing is given up for lost that nobody can tell about */
-
-        if (look->other == LR_RETRY_GONE && !t->has_crc
-            && t->has_length && t->length == look->size)
-        {
-            req->result = LR_RETRY_ADMIN;
-            (void) snprintf(req->err, sizeof(req->err),
-                            "HEAD \"%s\": the answer has no CRC-64",
-                            t->key);
-        }
+                        "HEAD \"%s\": the answer has no %s", t->key,
+                        t->dialect->sum);
     }
 
     ngx_live_record_oss_finish(t);
@@ -470,6 +567,7 @@ ngx_live_record_oss_destroy(ngx_live_record_oss_t *t)
     }
 
     lr_cred_free(&t->cred);
+    lr_md5_free(&t->md5);
     lr_buf_free(&t->text);
     lr_buf_free(&t->sweep.ids);
     free(t->sweep.key_marker);

@@ -2,11 +2,15 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * What the files of the bucket of type oss share.  A request of the caller
- * becomes one or more questions to the store, one after another.  Each is
- * described with _ask(), _param() and _set_header(), begun with _send(),
- * and has a handler, which finds req->result and req->err set and either
- * begins the next one or ends it all with _finish() or _fail().
+ * What the files of the buckets of type oss and s3 share.  A request of the
+ * caller becomes one or more questions to the store, one after another.
+ * Each is described with _ask(), _param() and _set_header(), begun with
+ * _send(), and has a handler, which finds req->result and req->err set and
+ * either begins the next one or ends it all with _finish() or _fail().
+ *
+ * Both kinds of stores are asked the same questions.  The names of headers,
+ * the signature and what proves that an object is there are those of a
+ * dialect.
  */
 
 
@@ -15,6 +19,7 @@
 
 
 #include "lr_crc64.h"
+#include "lr_etag.h"
 #include "lr_sign.h"
 #include "lr_xml.h"
 #include "ngx_live_record_bucket.h"
@@ -22,7 +27,13 @@
 
 
 #define NGX_LIVE_RECORD_OSS_PARAMS   6
-#define NGX_LIVE_RECORD_OSS_HEADERS  3
+#define NGX_LIVE_RECORD_OSS_HEADERS  6
+
+/* the questions that may forbid to overwrite */
+#define NGX_LIVE_RECORD_OSS_KEEP_PUT       0x1
+#define NGX_LIVE_RECORD_OSS_KEEP_INITIATE  0x2
+#define NGX_LIVE_RECORD_OSS_KEEP_COMPLETE  0x4
+#define NGX_LIVE_RECORD_OSS_KEEP_COPY      0x8
 
 
 typedef struct ngx_live_record_oss_s  ngx_live_record_oss_t;
@@ -30,7 +41,7 @@ typedef struct ngx_live_record_oss_s  ngx_live_record_oss_t;
 typedef void (*ngx_live_record_oss_pt)(ngx_live_record_oss_t *t);
 
 
-/* what the CRC-64 of an answer is compared with */
+/* what the sum that an answer tells is compared with */
 
 typedef enum {
     NGX_LIVE_RECORD_OSS_NO_SUM = 0,
@@ -58,6 +69,8 @@ typedef struct {
     const char                   *since;      /* as in XML, or NULL: all */
     ngx_live_record_oss_pt        handler;    /* there are none any more */
     ngx_uint_t                    rounds;
+    ngx_uint_t                    dropped;    /* in this round */
+    ngx_uint_t                    empty;      /* only those without parts */
     lr_buf_t                      ids;        /* "id\0" ... */
     size_t                        next;       /* in ids */
     char                         *key_marker;
@@ -65,24 +78,74 @@ typedef struct {
 } ngx_live_record_oss_sweep_t;
 
 
-/* a copy in parts */
+/* a copy, perhaps in parts */
 
 typedef struct {
-    lr_buf_t                      source;     /* x-oss-copy-source */
+    lr_buf_t                      source;     /* "/bucket/key", encoded */
+    char                          mark[sizeof("18446744073709551615")];
     char                          type[128];
     char                          since[sizeof("1970-01-01T00:00:00")];
     char                         *upload;
     uint64_t                      part;       /* bytes of all but the last */
     uint64_t                      done;
     uint32_t                      number;
+    unsigned                      parts:1;    /* whatever its size */
     lr_retry_e                    result;     /* after it was given up */
     char                          err[512];
 } ngx_live_record_oss_copy_t;
 
 
+/* what differs between the stores */
+
+typedef struct {
+    const char                   *sum;        /* its name, for the log */
+    lr_header_t                   keep;       /* forbids to overwrite */
+    ngx_uint_t                    keeps;      /* where the store heeds it */
+    const char                   *copy_source;
+    const char                   *copy_range;
+    uint64_t                      copy_max;   /* by one request, for sure */
+    uint64_t                      copy_part;  /* at least */
+
+    /* what was completed or copied is told of by a HEAD alone */
+    unsigned                      mute:1;
+
+    ngx_int_t                   (*sign)(ngx_live_record_oss_t *t,
+                                        lr_sign_t *sign,
+                                        lr_sign_cache_t *cache);
+
+    /* in a thread: before the body is sent, and of each piece of it */
+    int                         (*prepare)(ngx_live_record_oss_t *t);
+    void                        (*piece)(ngx_live_record_oss_t *t);
+
+    /* a header of an answer; the rest of those is common */
+    void                        (*header)(ngx_live_record_oss_t *t,
+                                          const char *p, size_t n);
+
+    /* bytes of an object that is read; may be NULL */
+    void                        (*got)(ngx_live_record_oss_t *t,
+                                       const char *p, size_t n);
+
+    /* the answer's sum with the one that is expected, by t->sum */
+    lr_net_e                    (*compare)(ngx_live_record_oss_t *t);
+
+    /* whether a HEAD tells of this object; whether it told a sum at all */
+    ngx_uint_t                  (*same)(ngx_live_record_oss_t *t,
+                                        uint64_t size, uint64_t crc);
+    ngx_uint_t                  (*tells)(ngx_live_record_oss_t *t);
+
+    /* the sum of an object in parts from those of its parts; or NULL */
+    void                        (*parts)(ngx_live_record_oss_t *t);
+
+    /* headers of what makes an object, so that it can be told; or NULL */
+    void                        (*mark)(ngx_live_record_oss_t *t);
+    void                        (*mark_copy)(ngx_live_record_oss_t *t);
+} ngx_live_record_oss_dialect_t;
+
+
 struct ngx_live_record_oss_s {
-    ngx_live_record_request_t    *req;
-    ngx_live_record_oss_pt        handler;
+    ngx_live_record_request_t            *req;
+    const ngx_live_record_oss_dialect_t  *dialect;
+    ngx_live_record_oss_pt                handler;
 
     /* the question */
 
@@ -120,10 +183,21 @@ struct ngx_live_record_oss_s {
     size_t                        len;
     size_t                        pos;
     uint64_t                      crc;        /* of all pieces so far */
-    unsigned                      end:1;      /* it is the last */
+    lr_md5_t                      md5;        /* S3: the same */
+    ngx_uint_t                    end;        /* it is the last */
+
+    /* of the event loop, in a word that no thread writes to */
+
     unsigned                      thread:1;
     unsigned                      paused:1;
     unsigned                      started:1;  /* in libcurl's loop */
+
+    /* S3: what is sent, and what its ETag should be */
+
+    char                          payload[2 * 32 + 1];  /* its SHA-256 */
+    u_char                        want[LR_ETAG_SUM];
+    ngx_uint_t                    want_parts; /* 0: put at once */
+    ngx_uint_t                    wanted;     /* it is known */
 
     /* the answer */
 
@@ -132,14 +206,18 @@ struct ngx_live_record_oss_s {
     char                          code[64];   /* of an error, or empty */
     char                          etag[128];  /* without quotes, or empty */
     char                          type[128];
+    char                          encryption[32];
+    char                          tag[64];    /* S3: whose object it is */
     uint64_t                      answer_crc;
     uint64_t                      length;
     time_t                        date;
     time_t                        modified;
     int64_t                       skew;       /* it was signed with */
+    char                          region[64]; /* it was signed for */
     unsigned                      whole:1;    /* its headers */
     unsigned                      has_crc:1;
     unsigned                      has_length:1;
+    unsigned                      unsure:1;   /* it tells no sum */
 
     /* between the questions */
 
@@ -147,6 +225,7 @@ struct ngx_live_record_oss_s {
     ngx_live_record_oss_look_t    look;
     ngx_live_record_oss_sweep_t   sweep;
     ngx_live_record_oss_copy_t    copy;
+    ngx_live_record_oss_pt        vacant;
 };
 
 
@@ -166,7 +245,19 @@ void ngx_live_record_oss_fail(ngx_live_record_oss_t *t, lr_retry_e result,
 void ngx_live_record_oss_give(ngx_live_record_oss_t *t, const char *s);
 
 /*
- * Asks whether an object of this size and CRC-64 lies under the key, and
+ * If nothing may be overwritten and the question that follows cannot forbid
+ * it, asks whether there is an object under the key.  Then calls the handler
+ * with req->result LR_RETRY_OK or LR_RETRY_EXISTS; what fails ends the
+ * request.
+ */
+void ngx_live_record_oss_vacant(ngx_live_record_oss_t *t, ngx_uint_t what,
+    const char *key, ngx_live_record_oss_pt handler);
+
+/* lets the question forbid to overwrite, if it has to and can */
+void ngx_live_record_oss_keep(ngx_live_record_oss_t *t, ngx_uint_t what);
+
+/*
+ * Asks whether an object of this size and sum lies under the key, and
  * goes on with "same" if so, with req->result LR_RETRY_OK.  If it is another
  * one or there is none, the request ends with the results named.  Before it
  * is called, req->err is to say why: it is what remains if there is none.
@@ -174,6 +265,11 @@ void ngx_live_record_oss_give(ngx_live_record_oss_t *t, const char *s);
 void ngx_live_record_oss_look(ngx_live_record_oss_t *t, const char *key,
     uint64_t size, uint64_t crc, lr_retry_e other, lr_retry_e none,
     ngx_live_record_oss_pt same);
+
+
+/* ends the request: a HEAD has told of another object than that expected */
+void ngx_live_record_oss_other(ngx_live_record_oss_t *t, lr_retry_e result,
+    uint64_t size);
 
 
 /* ngx_live_record_oss_body.c: what a thread does */
@@ -185,7 +281,7 @@ void ngx_live_record_oss_open(ngx_live_record_oss_t *t,
 /* gets the next piece while libcurl waits */
 ngx_int_t ngx_live_record_oss_next(ngx_live_record_oss_t *t);
 
-/* sums up what was not sent; t->crc is that of the whole body then */
+/* sums up what was not sent; the sums are those of the whole body then */
 void ngx_live_record_oss_sum(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler);
 
@@ -202,6 +298,10 @@ void ngx_live_record_oss_set_header(ngx_live_record_oss_t *t,
     const char *name, const char *value);
 
 void ngx_live_record_oss_send(ngx_live_record_oss_t *t);
+
+/* whether the line of n bytes is the header of that name, and its value */
+ngx_uint_t ngx_live_record_oss_is(const char *p, size_t n, const char *name,
+    const char **value, size_t *len);
 
 /* forgets the last question and its answer, but for t->text */
 void ngx_live_record_oss_clear(ngx_live_record_oss_t *t);
@@ -246,7 +346,7 @@ void ngx_live_record_oss_list_part(ngx_live_record_oss_t *t,
 void ngx_live_record_oss_make(ngx_live_record_oss_t *t, const char *key,
     const char *upload, ngx_live_record_oss_pt handler);
 
-/* whether the answer says that the object was made, with this CRC-64 */
+/* whether the answer itself proves that the object was made */
 ngx_uint_t ngx_live_record_oss_made(ngx_live_record_oss_t *t,
     uint64_t crc);
 
@@ -258,6 +358,16 @@ void ngx_live_record_oss_drop(ngx_live_record_oss_t *t, const char *key,
 /* ngx_live_record_oss_move.c */
 
 void ngx_live_record_oss_move(ngx_live_record_oss_t *t);
+
+
+/* ngx_live_record_oss_dialect.c */
+
+extern const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect;
+
+
+/* ngx_live_record_s3.c */
+
+extern const ngx_live_record_oss_dialect_t  ngx_live_record_s3_dialect;
 
 
 #endif /* _NGX_LIVE_RECORD_OSS_H_INCLUDED_ */

@@ -19,12 +19,16 @@
 /* a clock that differs by less seconds is as good as another */
 #define NGX_LIVE_RECORD_OSS_SKEW   60
 
+/* and one by as many is refused */
+#define NGX_LIVE_RECORD_OSS_REFUSED  (15 * 60)
+
 
 static lr_net_e ngx_live_record_oss_net(CURLcode rc);
-static lr_net_e ngx_live_record_oss_compare(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc,
     lr_net_e net, lr_xml_error_t *e);
 static void ngx_live_record_oss_clock(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_region(ngx_live_record_oss_t *t,
+    lr_xml_error_t *e);
 
 
 void
@@ -62,7 +66,8 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
     error = t->status >= 300 || !reading
             || t->answer.len < NGX_LIVE_RECORD_OSS_ERROR;
 
-    if (t->sum == NGX_LIVE_RECORD_OSS_GOT && t->status == 200 && t->has_crc)
+    if (t->sum == NGX_LIVE_RECORD_OSS_GOT && t->status == 200
+        && (t->has_crc || t->etag[0]))
     {
         error = 0;                   /* it is the object */
     }
@@ -74,7 +79,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
     }
 
     if (net == LR_NET_OK && t->status == 200 && t->code[0] == '\0') {
-        net = ngx_live_record_oss_compare(t);
+        net = t->dialect->compare(t);
     }
 
     req->result = lr_retry_sort(net, (unsigned) t->status,
@@ -105,8 +110,22 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         req->result = LR_RETRY_ADMIN;
     }
 
+    /* what a HEAD is refused for is not told */
+
+    if (t->method[0] == 'H' && t->status == 403 && t->code[0] == '\0'
+        && t->date > 0
+        && ngx_abs((int64_t) t->date - ngx_time() - t->skew)
+           >= NGX_LIVE_RECORD_OSS_REFUSED)
+    {
+        req->result = LR_RETRY_CLOCK;
+    }
+
     if (req->result == LR_RETRY_CLOCK) {
         ngx_live_record_oss_clock(t);
+    }
+
+    if (req->result == LR_RETRY_REGION) {
+        ngx_live_record_oss_region(t, &e);
     }
 
     ngx_live_record_oss_tell(t, rc, net, &e);
@@ -152,29 +171,6 @@ ngx_live_record_oss_net(CURLcode rc)
 }
 
 
-static lr_net_e
-ngx_live_record_oss_compare(ngx_live_record_oss_t *t)
-{
-    switch (t->sum) {
-
-    case NGX_LIVE_RECORD_OSS_SENT:
-
-        return t->has_crc && t->answer_crc == t->crc ? LR_NET_OK
-                                                     : LR_NET_SUM;
-
-    case NGX_LIVE_RECORD_OSS_GOT:
-
-        return !t->has_crc
-               || lr_crc64_update(0, t->answer.data, t->answer.len)
-                  == t->answer_crc
-               ? LR_NET_OK : LR_NET_SUM;
-
-    default:
-        return LR_NET_OK;
-    }
-}
-
-
 /* a text for the log */
 
 static void
@@ -200,19 +196,30 @@ ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc, lr_net_e net,
     size -= n;
 
     if (net == LR_NET_SUM) {
-        (void) snprintf(p, size, "the CRC-64 of the answer is %s",
-                        t->has_crc ? "not that of what was sent"
-                                   : "missing");
+        (void) snprintf(p, size, "the %s of the answer is %s",
+                        t->dialect->sum,
+                        t->unsure ? "missing"
+                                  : "not that of what was sent");
 
     } else if (net != LR_NET_OK) {
         (void) snprintf(p, size, "%s",
                         t->curl_err[0] ? t->curl_err
                                        : curl_easy_strerror(rc));
 
+    } else if (t->code[0] && e->region[0]) {
+        (void) snprintf(p, size, "%ld %s \"%s\", request id %s, the bucket's "
+                        "region is \"%s\", its endpoint \"%s\"", t->status,
+                        e->code, e->message,
+                        e->request_id[0] ? e->request_id : "unknown",
+                        e->region, e->endpoint[0] ? e->endpoint : "the same");
+
     } else if (t->code[0]) {
-        (void) snprintf(p, size, "%ld %s \"%s\", request id %s",
+        (void) snprintf(p, size, "%ld %s \"%s\", request id %s%s",
                         t->status, e->code, e->message,
-                        e->request_id[0] ? e->request_id : "unknown");
+                        e->request_id[0] ? e->request_id : "unknown",
+                        t->req->keep
+                        && ngx_live_record_oss_code(t, "NotImplemented")
+                        ? "; perhaps it needs \"conditional_put off\"" : "");
 
     } else {
         (void) snprintf(p, size, "the answer's status is %ld", t->status);
@@ -253,4 +260,38 @@ ngx_live_record_oss_clock(ngx_live_record_oss_t *t)
     }
 
     b->skew = skew;
+}
+
+
+/* takes over the region, if only the signature was for another one */
+
+static void
+ngx_live_record_oss_region(ngx_live_record_oss_t *t, lr_xml_error_t *e)
+{
+    ngx_live_record_bucket_t  *b;
+
+    b = t->req->bucket;
+
+    if (!ngx_live_record_oss_code(t, "AuthorizationHeaderMalformed")
+        || e->region[0] == '\0')
+    {
+        t->req->result = LR_RETRY_ADMIN;
+        return;
+    }
+
+    /* another request may have been told the same before */
+
+    if (strcmp(e->region, t->region) == 0) {
+        t->req->result = LR_RETRY_ADMIN;
+        return;
+    }
+
+    if (strcmp(e->region, b->told) != 0) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "live record: the region of bucket \"%V\" is \"%s\" "
+                      "and not \"%V\": requests are signed for it, mend "
+                      "\"region\"", &b->name, e->region, &b->region);
+    }
+
+    ngx_memcpy(b->told, e->region, sizeof(b->told));
 }

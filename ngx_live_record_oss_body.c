@@ -101,6 +101,10 @@ ngx_live_record_oss_open_thread(void *data, ngx_log_t *log)
             t->rc = LR_ERROR;
 
         } else {
+            t->rc = t->dialect->prepare ? t->dialect->prepare(t) : LR_OK;
+        }
+
+        if (t->rc == LR_OK) {
             t->rc = ngx_live_record_oss_piece(t);
         }
     }
@@ -251,6 +255,10 @@ ngx_live_record_oss_piece(ngx_live_record_oss_t *t)
     if (rc == LR_OK) {
         t->crc = lr_crc64_update(t->crc, t->piece, t->len);
         t->end = body->done == body->size;
+
+        if (t->dialect->piece) {
+            t->dialect->piece(t);
+        }
     }
 
     return rc;

@@ -25,15 +25,12 @@
 #include "ngx_live_record_oss.h"
 
 
-/* what a single request copies for sure, as the documentation says */
-#define NGX_LIVE_RECORD_OSS_COPY_MAX    ((uint64_t) 1 << 30)
-
-/* a part is an eighth, so that no answer takes long, within these bounds */
+/* a part is an eighth, so that no answer takes long, but not too large */
 #define NGX_LIVE_RECORD_OSS_COPY_N      8
-#define NGX_LIVE_RECORD_OSS_COPY_SMALL  ((uint64_t) 1 << 20)
 #define NGX_LIVE_RECORD_OSS_COPY_LARGE  ((uint64_t) 1 << 29)
 
 
+static void ngx_live_record_oss_move_copy(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_copied(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_check(ngx_live_record_oss_t *t);
 static ngx_uint_t ngx_live_record_oss_move_too_large(
@@ -45,7 +42,9 @@ static ngx_uint_t ngx_live_record_oss_move_kept(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_done(ngx_live_record_oss_t *t);
 
 static void ngx_live_record_oss_move_parts(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_move_source(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_found(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_move_vacant(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_swept(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_initiated(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_part(ngx_live_record_oss_t *t);
@@ -75,18 +74,33 @@ ngx_live_record_oss_move(ngx_live_record_oss_t *t)
         return;
     }
 
-    if (req->size > NGX_LIVE_RECORD_OSS_COPY_MAX) {
-        ngx_live_record_oss_move_parts(t);
-        return;
-    }
+    (void) snprintf(t->copy.mark, sizeof(t->copy.mark), "%llu",
+                    (unsigned long long) req->crc);
 
-    ngx_live_record_oss_ask(t, "PUT", "COPY", req->to,
+    if (req->size > t->dialect->copy_max) {
+        ngx_live_record_oss_move_parts(t);
+
+    } else if (t->dialect->mute) {
+        ngx_live_record_oss_move_source(t);
+
+    } else {
+        ngx_live_record_oss_move_copy(t);
+    }
+}
+
+
+static void
+ngx_live_record_oss_move_copy(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_oss_ask(t, "PUT", "COPY", t->req->to,
                             ngx_live_record_oss_move_copied);
 
-    ngx_live_record_oss_set_header(t, "x-oss-copy-source", (char *) b->data);
+    ngx_live_record_oss_set_header(t, t->dialect->copy_source,
+                                   (char *) t->copy.source.data);
+    ngx_live_record_oss_keep(t, NGX_LIVE_RECORD_OSS_KEEP_COPY);
 
-    if (req->keep) {
-        ngx_live_record_oss_set_header(t, "x-oss-forbid-overwrite", "true");
+    if (t->dialect->mark_copy) {
+        t->dialect->mark_copy(t);
     }
 
     ngx_live_record_oss_send(t);
@@ -103,6 +117,11 @@ ngx_live_record_oss_move_copied(ngx_live_record_oss_t *t)
     switch (req->result) {
 
     case LR_RETRY_OK:
+
+        if (t->dialect->mute) {
+            ngx_live_record_oss_move_check(t);
+            return;
+        }
 
         if (t->has_crc && t->answer_crc == req->crc) {
             ngx_live_record_oss_move_delete(t);
@@ -188,6 +207,8 @@ ngx_live_record_oss_move_denied(ngx_live_record_oss_t *t)
         return;
     }
 
+    req->denied = 1;
+
     ngx_memcpy(err, req->err, sizeof(err));
 
     (void) snprintf(req->err, sizeof(req->err),
@@ -251,6 +272,15 @@ ngx_live_record_oss_move_done(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_oss_move_parts(ngx_live_record_oss_t *t)
 {
+    t->copy.parts = 1;
+
+    ngx_live_record_oss_move_source(t);
+}
+
+
+static void
+ngx_live_record_oss_move_source(ngx_live_record_oss_t *t)
+{
     ngx_live_record_oss_ask(t, "HEAD", "HEAD", t->req->key,
                             ngx_live_record_oss_move_found);
 
@@ -280,13 +310,8 @@ ngx_live_record_oss_move_found(ngx_live_record_oss_t *t)
         return;
     }
 
-    if (!t->has_crc || t->answer_crc != req->crc || !t->has_length
-        || t->length != req->size)
-    {
-        req->result = LR_RETRY_GONE;
-        (void) snprintf(req->err, sizeof(req->err),
-                        "HEAD \"%s\": it is not what was sent", req->key);
-        ngx_live_record_oss_finish(t);
+    if (!t->dialect->same(t, req->size, req->crc)) {
+        ngx_live_record_oss_other(t, LR_RETRY_GONE, req->size);
         return;
     }
 
@@ -308,7 +333,31 @@ ngx_live_record_oss_move_found(ngx_live_record_oss_t *t)
         return;
     }
 
-    ngx_live_record_oss_sweep(t, req->to, c->since,
+    ngx_live_record_oss_vacant(t, NGX_LIVE_RECORD_OSS_KEEP_COPY, req->to,
+                               ngx_live_record_oss_move_vacant);
+}
+
+
+static void
+ngx_live_record_oss_move_vacant(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    if (req->result == LR_RETRY_EXISTS) {
+        ngx_live_record_oss_look(t, req->to, req->size, req->crc,
+                                 LR_RETRY_EXISTS, LR_RETRY_AGAIN,
+                                 ngx_live_record_oss_move_delete);
+        return;
+    }
+
+    if (!t->copy.parts) {
+        ngx_live_record_oss_move_copy(t);
+        return;
+    }
+
+    ngx_live_record_oss_sweep(t, req->to, t->copy.since,
                               ngx_live_record_oss_move_swept);
 }
 
@@ -348,7 +397,7 @@ ngx_live_record_oss_move_initiated(ngx_live_record_oss_t *t)
     }
 
     part = req->size / NGX_LIVE_RECORD_OSS_COPY_N + 1;
-    part = ngx_max(part, NGX_LIVE_RECORD_OSS_COPY_SMALL);
+    part = ngx_max(part, t->dialect->copy_part);
 
     c->part = ngx_min(part, NGX_LIVE_RECORD_OSS_COPY_LARGE);
 
@@ -387,9 +436,9 @@ ngx_live_record_oss_move_part(ngx_live_record_oss_t *t)
     ngx_live_record_oss_param(t, "partNumber", number);
     ngx_live_record_oss_param(t, "uploadId", c->upload);
 
-    ngx_live_record_oss_set_header(t, "x-oss-copy-source",
+    ngx_live_record_oss_set_header(t, t->dialect->copy_source,
                                    (char *) c->source.data);
-    ngx_live_record_oss_set_header(t, "x-oss-copy-source-range", range);
+    ngx_live_record_oss_set_header(t, t->dialect->copy_range, range);
 
     ngx_live_record_oss_send(t);
 }

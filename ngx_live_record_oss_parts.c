@@ -19,9 +19,11 @@
 #define NGX_LIVE_RECORD_OSS_ROUNDS  4
 
 
+static void ngx_live_record_oss_begin_vacant(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_begin_swept(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_begin_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_part_done(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_complete_vacant(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_complete_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_complete_taken(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_complete_same(ngx_live_record_oss_t *t);
@@ -30,14 +32,40 @@ static void ngx_live_record_oss_sweep_page(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_sweep_listed(ngx_live_record_oss_t *t);
 static ngx_int_t ngx_live_record_oss_sweep_take(
     ngx_live_record_oss_sweep_t *s, lr_xml_uploads_t *list);
+static void ngx_live_record_oss_sweep_one(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_sweep_looked(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_sweep_drop(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_sweep_next(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_sweep_dropped(ngx_live_record_oss_t *t);
 
 
 void
 ngx_live_record_oss_begin(ngx_live_record_oss_t *t)
 {
+    ngx_live_record_oss_vacant(t, NGX_LIVE_RECORD_OSS_KEEP_INITIATE,
+                               t->req->key,
+                               ngx_live_record_oss_begin_vacant);
+}
+
+
+static void
+ngx_live_record_oss_begin_vacant(ngx_live_record_oss_t *t)
+{
+    if (t->req->result == LR_RETRY_EXISTS) {
+        ngx_live_record_oss_finish(t);
+        return;
+    }
+
     if (t->req->again) {
+
+        /*
+         * A name that is not the recording's own may be that of somebody
+         * else's upload.  One of ours whose id is not known has no parts;
+         * and who has not sent any loses nothing.
+         */
+
+        t->sweep.empty = t->req->keep;
+
         ngx_live_record_oss_sweep(t, t->req->key, NULL,
                                   ngx_live_record_oss_begin_swept);
         return;
@@ -131,10 +159,28 @@ ngx_live_record_oss_part_done(ngx_live_record_oss_t *t)
 void
 ngx_live_record_oss_complete(ngx_live_record_oss_t *t)
 {
+    if (t->dialect->parts) {
+        t->dialect->parts(t);
+    }
+
+    ngx_live_record_oss_vacant(t, NGX_LIVE_RECORD_OSS_KEEP_COMPLETE,
+                               t->req->key,
+                               ngx_live_record_oss_complete_vacant);
+}
+
+
+static void
+ngx_live_record_oss_complete_vacant(ngx_live_record_oss_t *t)
+{
     size_t                      i;
     ngx_live_record_request_t  *req;
 
     req = t->req;
+
+    if (req->result == LR_RETRY_EXISTS) {
+        ngx_live_record_oss_complete_done(t);
+        return;
+    }
 
     for (i = 0; i < req->nparts; i++) {
         ngx_live_record_oss_list_part(t, req->parts[i].number,
@@ -253,6 +299,7 @@ ngx_live_record_oss_sweep_list(ngx_live_record_oss_t *t)
 
     s->ids.len = 0;
     s->next = 0;
+    s->dropped = 0;
 
     free(s->key_marker);
     s->key_marker = NULL;
@@ -348,6 +395,66 @@ ngx_live_record_oss_sweep_listed(ngx_live_record_oss_t *t)
         return;
     }
 
+    ngx_live_record_oss_sweep_one(t);
+}
+
+
+static void
+ngx_live_record_oss_sweep_one(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_oss_sweep_t  *s;
+
+    s = &t->sweep;
+
+    if (!s->empty) {
+        ngx_live_record_oss_sweep_drop(t);
+        return;
+    }
+
+    ngx_live_record_oss_ask(t, "GET", "LIST PARTS", s->key,
+                            ngx_live_record_oss_sweep_looked);
+
+    ngx_live_record_oss_param(t, "uploadId", (char *) s->ids.data + s->next);
+    ngx_live_record_oss_param(t, "max-parts", "1");
+
+    ngx_live_record_oss_send(t);
+}
+
+
+static void
+ngx_live_record_oss_sweep_looked(ngx_live_record_oss_t *t)
+{
+    size_t                      n;
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    if (req->result == LR_RETRY_GONE
+        && ngx_live_record_oss_code(t, "NoSuchUpload"))
+    {
+        ngx_live_record_oss_sweep_next(t);
+        return;
+    }
+
+    if (req->result != LR_RETRY_OK) {
+        ngx_live_record_oss_finish(t);
+        return;
+    }
+
+    if (lr_xml_parts(&n, (char *) t->answer.data, t->answer.len) != LR_OK) {
+        req->result = LR_RETRY_AGAIN;
+        (void) snprintf(req->err, sizeof(req->err),
+                        "LIST PARTS \"%s\": the answer is not a listing",
+                        t->sweep.key);
+        ngx_live_record_oss_finish(t);
+        return;
+    }
+
+    if (n) {
+        ngx_live_record_oss_sweep_next(t);
+        return;
+    }
+
     ngx_live_record_oss_sweep_drop(t);
 }
 
@@ -420,22 +527,34 @@ ngx_live_record_oss_sweep_drop(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_oss_sweep_dropped(ngx_live_record_oss_t *t)
 {
-    ngx_live_record_oss_sweep_t  *s;
-
-    s = &t->sweep;
-
     if (t->req->result != LR_RETRY_OK) {
         ngx_live_record_oss_finish(t);
         return;
     }
 
+    t->sweep.dropped++;
+
+    ngx_live_record_oss_sweep_next(t);
+}
+
+
+static void
+ngx_live_record_oss_sweep_next(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_oss_sweep_t  *s;
+
+    s = &t->sweep;
+
     s->next += strlen((char *) s->ids.data + s->next) + 1;
 
     if (s->next < s->ids.len) {
-        ngx_live_record_oss_sweep_drop(t);
+        ngx_live_record_oss_sweep_one(t);
+
+    } else if (s->dropped) {
+        ngx_live_record_oss_sweep_list(t);
 
     } else {
-        ngx_live_record_oss_sweep_list(t);
+        s->handler(t);
     }
 }
 
@@ -448,9 +567,10 @@ ngx_live_record_oss_initiate(ngx_live_record_oss_t *t, const char *key,
 
     ngx_live_record_oss_param(t, "uploads", NULL);
     ngx_live_record_oss_set_header(t, "Content-Type", type);
+    ngx_live_record_oss_keep(t, NGX_LIVE_RECORD_OSS_KEEP_INITIATE);
 
-    if (t->req->keep) {
-        ngx_live_record_oss_set_header(t, "x-oss-forbid-overwrite", "true");
+    if (t->dialect->mark) {
+        t->dialect->mark(t);
     }
 
     /* sent twice, it would leave an upload that nobody knows of */
@@ -521,10 +641,7 @@ ngx_live_record_oss_make(ngx_live_record_oss_t *t, const char *key,
 
     ngx_live_record_oss_param(t, "uploadId", upload);
     ngx_live_record_oss_set_header(t, "Content-Type", "application/xml");
-
-    if (t->req->keep) {
-        ngx_live_record_oss_set_header(t, "x-oss-forbid-overwrite", "true");
-    }
+    ngx_live_record_oss_keep(t, NGX_LIVE_RECORD_OSS_KEEP_COMPLETE);
 
     ngx_live_record_oss_send(t);
 }

@@ -18,7 +18,7 @@
 #define NGX_LIVE_RECORD_OSS_ANSWER  (4 * 1024 * 1024)
 
 
-static ngx_int_t ngx_live_record_oss_sign(ngx_live_record_oss_t *t);
+static ngx_int_t ngx_live_record_oss_signed(ngx_live_record_oss_t *t);
 static ngx_int_t ngx_live_record_oss_lines(ngx_live_record_oss_t *t);
 static ngx_int_t ngx_live_record_oss_line(ngx_live_record_oss_t *t,
     const char *line);
@@ -30,10 +30,8 @@ static int ngx_live_record_oss_seek(void *data, curl_off_t offset,
     int origin);
 static size_t ngx_live_record_oss_write(char *p, size_t size, size_t n,
     void *data);
-static size_t ngx_live_record_oss_header(char *p, size_t size, size_t n,
+static size_t ngx_live_record_oss_take(char *p, size_t size, size_t n,
     void *data);
-static ngx_uint_t ngx_live_record_oss_is(const char *p, size_t n,
-    const char *name, const char **value, size_t *len);
 static void ngx_live_record_oss_etag(ngx_live_record_oss_t *t,
     const char *p, size_t n);
 static void ngx_live_record_oss_done(void *data, CURLcode rc);
@@ -81,7 +79,7 @@ ngx_live_record_oss_send(ngx_live_record_oss_t *t)
         || lr_url_build(&t->url, &b->ep, b->style, (char *) b->bucket.data,
                         t->key, t->params, t->nparams)
            != LR_OK
-        || ngx_live_record_oss_sign(t) != NGX_OK
+        || ngx_live_record_oss_signed(t) != NGX_OK
         || ngx_live_record_oss_lines(t) != NGX_OK
         || ngx_live_record_oss_setup(t) != NGX_OK
         || ngx_live_record_curl_start(t->easy, ngx_live_record_oss_done)
@@ -96,9 +94,8 @@ ngx_live_record_oss_send(ngx_live_record_oss_t *t)
 
 
 static ngx_int_t
-ngx_live_record_oss_sign(ngx_live_record_oss_t *t)
+ngx_live_record_oss_signed(ngx_live_record_oss_t *t)
 {
-    int                            rc;
     lr_sign_t                      sign;
     ngx_live_record_bucket_t      *b;
     ngx_live_record_oss_client_t  *client;
@@ -116,14 +113,13 @@ ngx_live_record_oss_sign(ngx_live_record_oss_t *t)
     sign.headers = t->asked;
     sign.nheaders = t->nasked;
     sign.cred = &b->cred;
-    sign.region = (char *) b->region.data;
+    sign.region = b->told[0] ? b->told : (char *) b->region.data;
     sign.time = ngx_time() + (time_t) b->skew;
     t->skew = b->skew;
+    ngx_cpystrn((u_char *) t->region, (u_char *) sign.region,
+                sizeof(t->region));
 
-    rc = b->signature == 4 ? lr_sign_oss_v4(&sign, &client->cache, &t->sig)
-                           : lr_sign_oss_v1(&sign, &t->sig);
-
-    return rc == LR_OK ? NGX_OK : NGX_ERROR;
+    return t->dialect->sign(t, &sign, &client->cache);
 }
 
 
@@ -227,7 +223,7 @@ ngx_live_record_oss_setup(ngx_live_record_oss_t *t)
 
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, ngx_live_record_oss_write);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, (void *) t);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, ngx_live_record_oss_header);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, ngx_live_record_oss_take);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, (void *) t);
 
     if (t->fresh) {
@@ -361,6 +357,10 @@ ngx_live_record_oss_write(char *p, size_t size, size_t n, void *data)
         return 0;
     }
 
+    if (t->sum == NGX_LIVE_RECORD_OSS_GOT && t->dialect->got) {
+        t->dialect->got(t, p, size * n);
+    }
+
     lr_buf_append(&t->answer, p, size * n);
 
     return t->answer.failed ? 0 : size * n;
@@ -368,7 +368,7 @@ ngx_live_record_oss_write(char *p, size_t size, size_t n, void *data)
 
 
 static size_t
-ngx_live_record_oss_header(char *p, size_t size, size_t n, void *data)
+ngx_live_record_oss_take(char *p, size_t size, size_t n, void *data)
 {
     ngx_live_record_oss_t *t = data;
 
@@ -387,14 +387,11 @@ ngx_live_record_oss_header(char *p, size_t size, size_t n, void *data)
         t->has_length = 0;
         t->etag[0] = '\0';
         t->type[0] = '\0';
+        t->encryption[0] = '\0';
+        t->tag[0] = '\0';
 
     } else if (p[0] == '\r' || p[0] == '\n') {
         t->whole = 1;
-
-    } else if (ngx_live_record_oss_is(p, n, "x-oss-hash-crc64ecma", &value,
-                                      &len))
-    {
-        t->has_crc = lr_crc64_parse(value, len, &t->answer_crc) == LR_OK;
 
     } else if (ngx_live_record_oss_is(p, n, "content-length", &value, &len))
     {
@@ -423,13 +420,16 @@ ngx_live_record_oss_header(char *p, size_t size, size_t n, void *data)
     } else if (ngx_live_record_oss_is(p, n, "retry-after", &value, &len)) {
         v = ngx_atoi((u_char *) value, len);
         t->req->retry_after = v == NGX_ERROR ? 0 : (ngx_uint_t) v;
+
+    } else {
+        t->dialect->header(t, p, n);
     }
 
     return n;
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_live_record_oss_is(const char *p, size_t n, const char *name,
     const char **value, size_t *len)
 {
@@ -529,8 +529,11 @@ ngx_live_record_oss_clear(ngx_live_record_oss_t *t)
     t->whole = 0;
     t->has_crc = 0;
     t->has_length = 0;
+    t->unsure = 0;
     t->code[0] = '\0';
     t->etag[0] = '\0';
     t->type[0] = '\0';
+    t->encryption[0] = '\0';
+    t->tag[0] = '\0';
     t->curl_err[0] = '\0';
 }

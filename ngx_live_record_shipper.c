@@ -1292,7 +1292,7 @@ ngx_live_record_ship_retry(ngx_live_record_ship_t *s)
         return 0;
     }
 
-    if (req->result == LR_RETRY_ADMIN && s->step == LR_SHIP_MOVE
+    if (req->denied && s->step == LR_SHIP_MOVE
         && s->tries >= NGX_LIVE_RECORD_MOVES)
     {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,

@@ -66,6 +66,10 @@ static int lr_xml_list_leaf(lr_xml_t *x, const char *name,
 static int lr_xml_list_read(lr_xml_list_t *l, const char *p, size_t n,
     unsigned next);
 static int lr_xml_list_decode(lr_xml_list_t *l, unsigned next);
+static int lr_xml_parts_start(lr_xml_t *x, const char *name,
+    const char *parent);
+static int lr_xml_parts_leaf(lr_xml_t *x, const char *name,
+    const char *parent);
 static int lr_xml_uploads_start(lr_xml_t *x, const char *name,
     const char *parent);
 static int lr_xml_uploads_leaf(lr_xml_t *x, const char *name,
@@ -135,6 +139,22 @@ lr_xml_list_free(lr_xml_list_t *l)
     free(l->next);
 
     memset(l, 0, sizeof(lr_xml_list_t));
+}
+
+
+int
+lr_xml_parts(size_t *parts, const char *p, size_t n)
+{
+    lr_xml_t  x;
+
+    *parts = 0;
+    memset(&x, 0, sizeof(lr_xml_t));
+
+    x.start = lr_xml_parts_start;
+    x.leaf = lr_xml_parts_leaf;
+    x.data = parts;
+
+    return lr_xml_parse(&x, p, n);
 }
 
 
@@ -590,6 +610,32 @@ lr_xml_list_decode(lr_xml_list_t *l, unsigned next)
     }
 
     return rc;
+}
+
+
+static int
+lr_xml_parts_start(lr_xml_t *x, const char *name, const char *parent)
+{
+    if (parent[0] == '\0') {
+        return strcmp(name, "ListPartsResult") == 0 ? LR_OK : LR_DECLINED;
+    }
+
+    if (x->depth == 2 && strcmp(name, "Part") == 0) {
+        (*(size_t *) x->data)++;
+    }
+
+    return LR_OK;
+}
+
+
+static int
+lr_xml_parts_leaf(lr_xml_t *x, const char *name, const char *parent)
+{
+    (void) x;
+    (void) name;
+    (void) parent;
+
+    return LR_OK;
 }
 
 

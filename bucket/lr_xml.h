@@ -100,6 +100,11 @@ int lr_xml_uploads(lr_xml_uploads_t *l, const char *p, size_t n);
 void lr_xml_uploads_free(lr_xml_uploads_t *l);
 
 /*
+ * Reads a ListPartsResult: how many parts are in it.  Results as above.
+ */
+int lr_xml_parts(size_t *parts, const char *p, size_t n);
+
+/*
  * Read the UploadId of an InitiateMultipartUploadResult, the ETag without
  * quotes of a CompleteMultipartUploadResult, of a CopyPartResult or of a
  * CopyObjectResult, and S3's ChecksumCRC64NVME of the first of these, into

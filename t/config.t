@@ -75,6 +75,14 @@ good("oss: $_", "$spool live_record_bucket b { $oss $_ }")
     'credentials key ID SECRET TOKEN;',
     'credentials env; signature v1;', 'credentials env; signature v4;';
 
+good("s3: $_", "$spool live_record_bucket b { type s3; bucket recs; $_ }")
+    for 'region eu-central-1; credentials key ID SECRET;',
+    'region cn-north-1; credentials key ID SECRET TOKEN;',
+    'region us-east-1; credentials key ID SECRET; conditional_put off;',
+    'region x; endpoint http://127.0.0.1:7480; credentials key ID SECRET;',
+    'region x; endpoint https://s3.example.com; credentials key ID SECRET;
+        path_style on;';
+
 good('no recording at all', '');
 
 # bad: the message names the directive and the value
@@ -100,6 +108,29 @@ bad('endpoint without a scheme', 'ftp://x',
         region y; credentials env; }");
 bad('signature', 'v9',
     "$spool live_record_bucket b { $oss credentials env; signature v9; }");
+bad('s3 without region', '"region"',
+    "$spool live_record_bucket b { type s3; bucket recs;
+        credentials env; }");
+bad('s3 with a region that is none', 'eu/west',
+    "$spool live_record_bucket b { type s3; bucket recs; region eu/west;
+        credentials key ID SECRET; }");
+bad('s3 without bucket', '"bucket"',
+    "$spool live_record_bucket b { type s3; region r; credentials env; }");
+bad('s3 without credentials', '"credentials"',
+    "$spool live_record_bucket b { type s3; region r; bucket recs; }");
+bad('s3 with a signature', '"signature" has no meaning for "type s3"',
+    "$spool live_record_bucket b { type s3; region r; bucket recs;
+        credentials key ID SECRET; signature v4; }");
+bad('oss with a condition', '"conditional_put" has no meaning for "type oss"',
+    "$spool live_record_bucket b { $oss credentials env;
+        conditional_put on; }");
+bad('conditional_put', 'maybe',
+    "$spool live_record_bucket b { type s3; region r; bucket recs;
+        credentials key ID SECRET; conditional_put maybe; }");
+bad('path_style off with an address', '127.0.0.1',
+    "$spool live_record_bucket b { type s3; region r; bucket recs;
+        endpoint http://127.0.0.1; credentials key ID SECRET;
+        path_style off; }");
 bad('credentials', 'credentials',
     "$spool live_record_bucket b { $oss credentials sealed; }");
 
@@ -126,6 +157,35 @@ bad('credentials', 'credentials',
 
     isnt($?, 0, 'nginx does not start without its credentials');
     like($said, qr/\[emerg\].*OSS_ACCESS_KEY_SECRET/, '... and says why');
+}
+
+{
+    # AWS's variables, and not those of OSS
+
+    delete local @ENV{qw/ AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY /};
+
+    my $s3 = "$spool live_record_bucket b { type s3; region r; bucket recs;
+        credentials env; }";
+    my ($ok, $out) = $t->test_conf(conf($s3));
+
+    ok($ok, 'nothing of S3 in the environment of nginx -t');
+    like($out, qr/\[warn\].*credentials env.*none in the environment/,
+        '... and says so');
+
+    $t->write_conf(conf($s3));
+
+    my $said = join ' ', $t->command, '2>&1';
+    $said = `$said`;
+
+    $t->allow(qr/AWS_SECRET_ACCESS_KEY/);
+
+    isnt($?, 0, 'nginx does not start without its credentials for S3');
+    like($said, qr/\[emerg\].*AWS_SECRET_ACCESS_KEY/, '... and says why');
+
+    local @ENV{qw/ AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY /} = qw/ I S /;
+
+    ($ok, $out) = $t->test_conf(conf($s3));
+    unlike($out, qr/warn/, 'what is there is found');
 }
 
 bad('credentials without a secret', 'credentials',

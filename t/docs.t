@@ -74,7 +74,8 @@ for my $block (sort keys %options) {
         ok($d->{default}, "$what: default");
 
         my $context = "`$block`";
-        $context .= " of `type $o->{types}[0]`" if @{$o->{types}} == 1;
+        $context .= ' of `type ' . join('` or `', @{$o->{types}}) . '`'
+            if @{$o->{types}} && @{$o->{types}} < 3;
 
         is($d->{context}[0], $context, "$what: context");
     }
@@ -98,7 +99,7 @@ for (qw/ cycle fragment grace /) {
     $defaults{"live_record/$_"} = duration(calculate($1));
 }
 
-for (qw/ fsync ssl_verify /) {
+for (qw/ fsync ssl_verify conditional_put /) {
     $conf =~ /ngx_conf_init_value\(b->$_, (\d)\)/ or next;
     $defaults{"live_record_bucket/$_"} = $1 ? 'on' : 'off';
 }
@@ -113,7 +114,7 @@ $defaults{'live_record_bucket/signature'} = "v$1"
 $defaults{'live_record_bucket/path_style'} = lc $1
     if $conf =~ /ngx_conf_init_uint_value\(b->style, LR_URL_(\w+)\)/;
 
-is(scalar keys %defaults, 15, 'the defaults are understood');
+is(scalar keys %defaults, 16, 'the defaults are understood');
 
 for my $what (sort keys %defaults) {
     my ($name) = $what =~ /(\w+)$/;
@@ -129,7 +130,8 @@ my ($dir, $oss) = $conf =~ /b->connections,\s*
     b->type\ ==\ NGX_LIVE_RECORD_DIR\s*\?\s*(\d+)\s*:\s*(\d+)/x;
 
 is($docs{'live_record_bucket/connections'}{default},
-    "`connections $oss;` for `type oss`, `connections $dir;` for `type dir`",
+    "`connections $oss;` for `type oss` and `s3`, "
+        . "`connections $dir;` for `type dir`",
     'live_record_bucket/connections: default');
 
 my ($buffer) = $conf =~ /define NGX_LIVE_RECORD_BUFFER\s+\((.*)\)/;
@@ -371,7 +373,9 @@ sub options {
     while ($table =~ /\{ ngx_string\("(\w+)"\), (\d), (\d),\s*(\w+),(.*?)\}/sg)
     {
         my ($name, $set, $rest) = ($1, $4, $5);
-        my @types = map { lc } $rest =~ /NGX_LIVE_RECORD_IN_(\w+)/g;
+        my @types = map { lc } map { $_ eq 'STORE' ? qw/ OSS S3 /
+            : $_ eq 'ALL' ? qw/ DIR OSS S3 / : $_ }
+            $rest =~ /NGX_LIVE_RECORD_IN_(\w+)/g;
 
         push @all, { name => $name, set => $set, types => \@types };
     }

@@ -168,7 +168,7 @@ for my $name (@cases) {
     my @streams = streams($name);
 
     subtest $name => sub {
-        whole($name, $_, 1, $c->{media} || '') for @streams;
+        all_of($name, $_, 1, $c->{media} || '') for @streams;
 
         # objects are there once, under the names they were meant to have
 
@@ -307,7 +307,7 @@ subtest 'connection refused' => sub {
 
     $oss->start();
 
-    whole('refused', 'test', 1);
+    all_of('refused', 'test', 1);
     told('refused', 1);
 };
 
@@ -343,7 +343,7 @@ subtest 'away for two recordings and a restart' => sub {
 
     $oss->start();
 
-    whole('away', 'test', 2);
+    all_of('away', 'test', 2);
 
     is(scalar $t->log(qr/bucket "away" fails/), 2,
         'told once by each nginx');
@@ -359,7 +359,7 @@ subtest 'a temporary key expires' => sub {
 
     is($t->publish($media{''}, app => 'expired', name => 'before',
         speed => 8), 0, 'published');
-    whole('expired', 'before', 1);
+    all_of('expired', 'before', 1);
 
     $oss->set_keys(@keys, { %old, expired => JSON::PP::true() });
 
@@ -374,7 +374,7 @@ subtest 'a temporary key expires' => sub {
     $oss->set_keys(@keys, { id => 'new.id', secret => 'new.secret',
         token => 'new.token' });
 
-    whole('expired', 'test', 1);
+    all_of('expired', 'test', 1);
     told('expired', 0, 1);
 };
 
@@ -412,7 +412,7 @@ subtest 'a reload does not wait' => sub {
         'the new one goes on');
 
     flow();
-    whole('stuck', $_, 1) for qw/ one two three /;
+    all_of('stuck', $_, 1) for qw/ one two three /;
 
     $hold->kill('KILL')->wait();
     wait_for(sub { $t->workers(all => 1) == 1 }, 20, 'one worker');
@@ -435,7 +435,7 @@ subtest 'QUIT and TERM do not wait' => sub {
         flow();
         $t->start();
 
-        whole('stuck', $_, 1) for @names;
+        all_of('stuck', $_, 1) for @names;
     }
 };
 
@@ -475,7 +475,7 @@ subtest 'no connections left' => sub {
 
     @idle = ();
 
-    whole('away', "left$_", 1) for 0 .. 3;
+    all_of('away', "left$_", 1) for 0 .. 3;
 };
 
 $t->done();
@@ -532,7 +532,7 @@ sub streams {
 
 # the last of $n recordings, and the day of all
 
-sub whole {
+sub all_of {
     my ($app, $name, $n, $what) = @_;
     $what = '' unless defined $what;
 

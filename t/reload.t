@@ -87,12 +87,12 @@ is($long->wait(), 0, 'published through four reloads');
 my @cycles = $t->wait_recorded(1);
 
 is(scalar @cycles, 1, 'one recording');
-whole($_, 7) for @cycles, $t->days();
+all_of($_, 7) for @cycles, $t->days();
 
 my @long = $t->wait_recorded(1, name => 'long');
 
 is(scalar @long, 1, 'one recording of the long one');
-whole($_, 0) for @long, $t->days('long');
+all_of($_, 0) for @long, $t->days('long');
 
 # the old workers leave
 
@@ -103,7 +103,7 @@ $t->done();
 
 ###############################################################################
 
-sub whole {
+sub all_of {
     my ($list, $gaps) = @_;
     my @segments = @{parse_m3u8($list)->{segments}};
 

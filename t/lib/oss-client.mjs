@@ -435,6 +435,20 @@ async function faults() {
     await put();
     assert.ok(Date.now() - began >= 350);
 
+    /* as if a rule of the bucket had aborted it */
+
+    const up = await c.initMultipartUpload('f');
+
+    await set({ fault: 'abort-upload', query: 'partNumber',
+                noheader: 'x-oss-copy-source' },
+              { fault: 'status', status: 400, header: 'x-oss-copy-source' });
+    await refused(c.uploadPartCopy('f', up.uploadId, 1, '0-9',
+                                   { sourceKey: 'f', sourceBucketName:
+                                       'bucket' }), 'ServiceUnavailable',
+                  400);
+    await refused(c.uploadPart('f', up.uploadId, 1, path.join(tmp, 'big'), 0,
+                               10), 'NoSuchUpload', 404);
+
     await assert.rejects(set({ fault: 'nonsense' }), /unknown fault/);
     await c.delete('f');
 }

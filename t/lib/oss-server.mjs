@@ -3,7 +3,7 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * A fake OSS for tests.
+ * A fake OSS for tests; with --s3 it speaks S3.
  *
  * Prints one line of JSON when ready: { port, httpsPort, control, ca }.
  */
@@ -19,6 +19,7 @@ import { parseArgs } from 'node:util';
 
 import { Store, StoreError, byBytes, exists } from './oss-store.mjs';
 import { authorize, malformed } from './oss-auth.mjs';
+import { authorizeS3, wrongPayload } from './s3-auth.mjs';
 
 
 const MAX_PUT = 5 * 1024 ** 3;
@@ -30,7 +31,7 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --host ADDR            to listen on, 127.0.0.1
     --key ID:SECRET[:TOKEN]    may come often; "ak:sk" if there is none
     --bucket NAME          may come often; any bucket if there is none
-    --region NAME          cn-hangzhou
+    --region NAME          cn-hangzhou, of S3 us-east-1
     --domain NAME          requests to BUCKET.NAME are virtual host style
     --cname HOST=BUCKET
     --no-path-style        refuse it, as OSS does
@@ -41,6 +42,9 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --crc, --no-crc        compute CRC-64 or not, whatever the above says
     --keepalive S          of idle connections, 60
     --body-timeout S       between two pieces of a body, 60
+    --s3                   of S3: headers, signatures, sums and errors
+    --kms BUCKET           may come often: its ETags are no sums
+    --unconditional BUCKET may come often: it does not heed If-None-Match
 `;
 
 const TYPES = {
@@ -89,7 +93,8 @@ function options() {
         'domain': many, 'cname': many, 'no-path-style': flag,
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
         'crc': flag, 'no-crc': flag, 'keepalive': text,
-        'body-timeout': text
+        'body-timeout': text, 's3': flag, 'kms': many,
+        'unconditional': many
     } });
 
     if (!v.root) {
@@ -109,7 +114,11 @@ function options() {
             return { id, secret, token: token.join(':') || undefined };
         })),
         buckets: v.bucket ? new Set(v.bucket) : null,
-        region: v.region ?? 'cn-hangzhou',
+        s3: v.s3 ?? false,
+        kms: new Set(v.kms),
+        unconditional: new Set(v.unconditional),
+        minPart: v.s3 ? 5 * 1024 ** 2 : 100 * 1024,
+        region: v.region ?? (v.s3 ? 'us-east-1' : 'cn-hangzhou'),
         domains: ['localhost', ...(v.domain ?? [])],
         cnames: new Map((v.cname ?? []).map(c => c.split('='))),
         pathStyle: !v['no-path-style'],
@@ -117,7 +126,7 @@ function options() {
         faults: v.faults,
         log: v.log,
         discard: v.discard ?? false,
-        crc: v.crc || !(v.discard || v['no-crc']),
+        crc: v.crc || !(v.discard || v['no-crc'] || v.s3),
         keepalive: Number(v.keepalive ?? 60) * 1000,
         bodyTimeout: Number(v['body-timeout'] ?? 60) * 1000
     };
@@ -290,7 +299,7 @@ async function serve(req, res, expect) {
         }
 
         if (!isPublic(r)) {
-            authorize(r, state.keys, conf.region);
+            (conf.s3 ? authorizeS3 : authorize)(r, state.keys, conf.region);
         }
 
         await dispatch(r);
@@ -351,6 +360,14 @@ function address(r) {
 
     for (const [k, v] of Object.entries(req.headers)) {
         r.headers[k] = Buffer.from(String(v), 'latin1').toString('utf8');
+    }
+
+    /* S3's headers have the same names but for this */
+
+    for (const [k, v] of Object.entries(conf.s3 ? r.headers : {})) {
+        if (k.startsWith('x-amz-') || k === 'if-none-match') {
+            r.headers[k.replace(/^(x-amz-)?/, 'x-oss-')] = v;
+        }
     }
 
     const oss = Object.entries(r.headers).filter(([k]) => (
@@ -502,7 +519,7 @@ async function putPart(r) {
 
         return answer(r, 200, {}, xml('CopyPartResult',
                                       tag('LastModified', part.modified)
-                                      + tag('ETag', `"${part.etag}"`)));
+                                      + tag('ETag', etag(part))));
     }
 
     const body = await receive(r);
@@ -532,7 +549,7 @@ async function copyObject(r) {
 
     answer(r, 200, sums(meta), xml('CopyObjectResult',
            tag('LastModified', new Date(r.now).toISOString())
-           + tag('ETag', `"${meta.etag}"`)));
+           + tag('ETag', etag(meta))));
 }
 
 
@@ -585,7 +602,7 @@ async function complete(r) {
     answer(r, 200, sums(meta), xml('CompleteMultipartUploadResult',
            tag('Location', `http://${r.headers.host}/${r.key}`)
            + tag('Bucket', r.bucket) + tag('Key', r.key)
-           + tag('ETag', `"${meta.etag}"`)));
+           + tag('ETag', etag(meta))));
 }
 
 
@@ -607,7 +624,7 @@ async function getObject(r) {
         ...sums(o),
         'Last-Modified': new Date(o.mtime).toUTCString(),
         'Accept-Ranges': 'bytes',
-        'x-oss-object-type': 'Normal',
+        'x-oss-object-type': conf.s3 ? undefined : 'Normal',
         'x-oss-storage-class': o.headers['x-oss-storage-class'] ?? 'Standard'
     };
     const range = r.headers.range ? span(r.headers.range, o.size) : null;
@@ -654,7 +671,7 @@ function listObjects(r) {
     const v2 = p['list-type'] === '2';
     const prefix = p.prefix ?? '';
     const delimiter = p.delimiter ?? '';
-    const max = limit(p['max-keys'], 100, 'max-keys');
+    const max = limit(p['max-keys'], conf.s3 ? 1000 : 100, 'max-keys');
     const token = p['continuation-token'];
     const after = v2 ? token ? Buffer.from(token, 'base64').toString()
                              : p['start-after'] ?? ''
@@ -691,7 +708,7 @@ function listObjects(r) {
 
         objects += tag('Contents', tag('Key', enc(key))
                        + tag('LastModified', new Date(o.mtime).toISOString())
-                       + tag('ETag', `"${o.etag}"`) + tag('Type', 'Normal')
+                       + tag('ETag', etag(o)) + tag('Type', 'Normal')
                        + tag('Size', o.size)
                        + tag('StorageClass',
                              o.headers['x-oss-storage-class'] ?? 'Standard'),
@@ -765,7 +782,7 @@ function listParts(r) {
         + tag('IsTruncated', all.length > page.length)
         + page.map(n => tag('Part', tag('PartNumber', n)
                             + tag('LastModified', up.parts[n].modified)
-                            + tag('ETag', `"${up.parts[n].etag}"`)
+                            + tag('ETag', etag(up.parts[n]))
                             + tag('HashCrc64ecma', up.parts[n].crc ?? '')
                             + tag('Size', up.parts[n].size), true))
           .join('')));
@@ -791,7 +808,27 @@ function encoder(params) {
 
 
 function forbidOverwrite(r) {
-    return r.headers['x-oss-forbid-overwrite'] === 'true';
+    const condition = r.headers['x-oss-if-none-match'];
+
+    if (!conf.s3) {
+        return r.headers['x-oss-forbid-overwrite'] === 'true';
+    }
+
+    if (condition === undefined || conf.unconditional.has(r.bucket)) {
+        return false;
+    }
+
+    /* S3 knows it of a PUT and of the end of an upload */
+
+    if (condition !== '*' || 'uploads' in r.params
+        || r.headers['x-oss-copy-source'])
+    {
+        throw new StoreError(501, 'NotImplemented', 'A header you provided'
+                             + ' implies functionality that is not'
+                             + ' implemented.');
+    }
+
+    return true;
 }
 
 
@@ -801,7 +838,7 @@ function objectHeaders(r) {
     const headers = {};
 
     for (const [k, v] of Object.entries(r.headers)) {
-        if (VALUES[k] && !VALUES[k].includes(v)) {
+        if (!conf.s3 && VALUES[k] && !VALUES[k].includes(v)) {
             throw malformed(`The value of ${k} is not valid.`);
         }
 
@@ -855,6 +892,10 @@ async function receive(r) {
         throw invalidDigest();
     }
 
+    if (conf.kms.has(r.bucket)) {
+        body.md5 = crypto.createHash('md5').update(body.md5).digest();
+    }
+
     return body;
 }
 
@@ -871,6 +912,7 @@ function read(r, sink) {
     const { req, res, fault } = r;
     const reset = fault?.fault === 'reset-after-bytes' ? fault.bytes : -1;
     const rate = fault?.fault === 'slow' ? fault.rate : 0;
+    const hash = r.payload ? crypto.createHash('sha256') : null;
 
     if (r.expect) {
         res.writeContinue();
@@ -904,6 +946,7 @@ function read(r, sink) {
             wait();
 
             try {
+                hash?.update(chunk);
                 sink(chunk);
 
             } catch (e) {
@@ -920,6 +963,12 @@ function read(r, sink) {
 
         req.on('end', () => {
             clearTimeout(timer);
+
+            if (hash && hash.digest('hex') !== r.payload) {
+                reject(wrongPayload());
+                return;
+            }
+
             resolve();
         });
 
@@ -1077,6 +1126,11 @@ async function early(r) {
 /* answers */
 
 function failure(r, e) {
+    if (conf.s3 && e.code === 'FileAlreadyExists') {
+        e = new StoreError(412, 'PreconditionFailed', 'At least one of the'
+                           + ' pre-conditions you specified did not hold');
+    }
+
     if (r.res.headersSent || r.req.socket.destroyed) {
         return;
     }
@@ -1097,7 +1151,7 @@ function failure(r, e) {
         headers['x-oss-ec'] = e.ec;
     }
 
-    if (r.req.method === 'HEAD') {
+    if (r.req.method === 'HEAD' && !conf.s3) {
         headers['x-oss-err'] = Buffer.from(body).toString('base64');
     }
 
@@ -1163,6 +1217,11 @@ function spoil(headers) {
     if (crc !== undefined) {
         headers['x-oss-hash-crc64ecma'] = String(BigInt(crc) ^ 1n);
     }
+
+    if (conf.s3 && headers.ETag) {
+        headers.ETag = headers.ETag.replace(/^"./, c => (
+            c === '"0' ? '"1' : '"0'));
+    }
 }
 
 
@@ -1194,10 +1253,16 @@ function head(r, status, headers, length, type) {
     r.status = status;
 
     res.sendDate = false;
-    res.setHeader('Server', 'AliyunOSS');
+    res.setHeader('Server', conf.s3 ? 'AmazonS3' : 'AliyunOSS');
     res.setHeader('Date', new Date(r.now).toUTCString());
-    res.setHeader('x-oss-request-id', r.id);
-    res.setHeader('x-oss-server-time', '1');
+    res.setHeader(conf.s3 ? 'x-amz-request-id' : 'x-oss-request-id', r.id);
+
+    if (!conf.s3) {
+        res.setHeader('x-oss-server-time', '1');
+
+    } else if (headers.ETag && conf.kms.has(r.bucket)) {
+        res.setHeader('x-amz-server-side-encryption', 'aws:kms');
+    }
 
     if (r.req.headers.origin) {
         res.setHeader('Access-Control-Allow-Origin', '*');
@@ -1214,7 +1279,8 @@ function head(r, status, headers, length, type) {
 
     for (const [k, v] of Object.entries(headers)) {
         if (v !== undefined) {
-            res.setHeader(k, Buffer.from(String(v)).toString('latin1'));
+            res.setHeader(conf.s3 ? k.replace(/^x-oss-/, 'x-amz-') : k,
+                          Buffer.from(String(v)).toString('latin1'));
         }
     }
 
@@ -1316,11 +1382,16 @@ function room(res) {
 
 
 function sums(meta, md5) {
-    return {
-        'ETag': `"${meta.etag}"`,
+    return conf.s3 ? { 'ETag': etag(meta) } : {
+        'ETag': etag(meta),
         'x-oss-hash-crc64ecma': meta.crc,
         'Content-MD5': md5 ? md5.toString('base64') : undefined
     };
+}
+
+
+function etag(meta) {
+    return `"${conf.s3 ? meta.etag.toLowerCase() : meta.etag}"`;
 }
 
 

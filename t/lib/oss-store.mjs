@@ -79,10 +79,12 @@ class Body {
 export class Store {
     discarded = new Map();
 
-    constructor(root, { discard = false, crc = true } = {}) {
+    constructor(root, { discard = false, crc = true, minPart = 102400 } = {})
+    {
         this.root = root;
         this.discard = discard;
         this.crc = crc;
+        this.minPart = minPart;
 
         fs.mkdirSync(path.join(root, '.tmp'), { recursive: true });
     }
@@ -385,7 +387,9 @@ export class Store {
             }
         }
 
-        if (wanted.slice(0, -1).some(w => up.parts[w.number].size < 102400)) {
+        if (wanted.slice(0, -1)
+            .some(w => up.parts[w.number].size < this.minPart))
+        {
             throw new StoreError(400, 'EntityTooSmall', 'Your proposed upload'
                                  + ' smaller than the minimum allowed size.',
                                  '0042-00000213');

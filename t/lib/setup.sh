@@ -16,7 +16,8 @@ packages="gcc libc6-dev make dpkg-dev perl curl ca-certificates
     libcurl4-openssl-dev libssl-dev libisal-dev libjansson-dev libexpat1-dev
     ffmpeg"
 
-tests="clang libclang-rt-14-dev valgrind libcmocka-dev mediainfo chromium"
+tests="clang libclang-rt-14-dev valgrind libcmocka-dev mediainfo chromium
+    awscli"
 
 case "${1:-}" in
 

@@ -28,7 +28,8 @@ my $lib = dirname(__FILE__) . '/..';
 ###############################################################################
 
 # options: keys => [ 'id:secret[:token]' ... ], buckets => [ names ] (any if
-# there are none), https => 1, args => [ ... ] of t/lib/oss-server.mjs
+# there are none), https => 1, s3 => 1 for one that speaks S3, args => [ ... ]
+# of t/lib/oss-server.mjs
 
 sub new {
     my ($class, $t, %opt) = @_;
@@ -56,6 +57,7 @@ sub start {
     push @cmd, '--bucket', $_ for @{$opt->{buckets} || []};
     push @cmd, '--https-port', $self->{https_port}, '--ca-dir',
         "$self->{dir}/ca" if $opt->{https};
+    push @cmd, '--s3' if $opt->{s3};
     push @cmd, @{$opt->{args} || []};
 
     my $p = $self->{process} = $self->{t}->run(@cmd);
@@ -223,7 +225,7 @@ sub check {
     my @all = $self->requests();
 
     my @bad = grep {
-        $_->{signature} !~ /\+ok$/ && !$_->{fault}
+        $_->{signature} !~ /\+ok(?:\+signed)?$/ && !$_->{fault}
             && !($_->{code} && $codes{$_->{code}})
     } @all;
 
@@ -250,6 +252,37 @@ sub client {
     $p->wait(60) == 0 or die 'the client: ', $p->err(), "\n";
 
     return @{decode_json($p->out())};
+}
+
+# runs Debian's awscli with a key against a store that speaks S3; gives what
+# it prints
+
+sub aws {
+    my ($self, $key, @args) = @_;
+    my ($id, $secret, $token) = split /:/, $key;
+
+    local @ENV{qw/ AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+        AWS_DEFAULT_REGION AWS_EC2_METADATA_DISABLED HOME /}
+        = ($id, $secret, 'us-east-1', 'true', $self->{dir});
+    local $ENV{AWS_SESSION_TOKEN} = $token;
+    delete $ENV{AWS_SESSION_TOKEN} unless defined $token;
+
+    my $p = $self->{t}->run('/usr/bin/aws', '--endpoint-url',
+        "http://127.0.0.1:$self->{port}", @args);
+
+    $p->wait(60) == 0 or die "aws @args: ", $p->err(), "\n";
+
+    return $p->out();
+}
+
+# what awscli lists of a bucket: { Key, Size, ETag } in the order of keys
+
+sub aws_list {
+    my ($self, $bucket, $key) = @_;
+    my $out = $self->aws($key, 's3api', 'list-objects-v2', '--bucket',
+        $bucket, '--page-size', 5, '--output', 'json');
+
+    return @{decode_json($out || '{}')->{Contents} || []};
 }
 
 ###############################################################################
