@@ -93,18 +93,26 @@ fuzz_tags(lr_buf_t *flv, const uint8_t *p, size_t size)
 /* renders the fragment: the size foretold is the size it has */
 
 static uint64_t
-fuzz_render(const char *dir, lr_engine_t *e, unsigned count)
+fuzz_render(const char *dir, lr_engine_t *e, unsigned count, unsigned format)
 {
-    int        rc;
-    size_t     n;
-    u_char    *p;
-    uint64_t   done;
-    lr_body_t  b;
+    int                 rc;
+    size_t              n;
+    u_char             *p;
+    uint64_t            done;
+    lr_body_t           b;
+    lr_file_fragment_t  f;
 
     memset(&b, 0, sizeof(lr_body_t));
+    memset(&f, 0, sizeof(lr_file_fragment_t));
+    f.number = 1;
+    f.base = 1000;
+    b.kind = format ? LR_BODY_FILE : LR_BODY_TS;
+    b.format = format;
     b.dir = dir;
-    b.number = 1;
-    b.base = 1000;
+    b.fragments = &f;
+    b.n = 1;
+    b.to = 1;
+    b.head = 1;
     b.engine = e;
 
     if (lr_body_open(&b, count) != LR_OK) {
@@ -113,7 +121,9 @@ fuzz_render(const char *dir, lr_engine_t *e, unsigned count)
 
     while ((rc = lr_body_next(&b, &p, &n)) == LR_OK) { /* void */ }
 
-    if (rc != LR_DECLINED || b.done % 188 || (count && b.done != b.size)) {
+    if (rc != LR_DECLINED || (format == 0 && b.done % 188)
+        || ((count || format) && b.done != b.size))
+    {
         abort();
     }
 
@@ -173,7 +183,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_write(root, "000001.flv", flv.data, flv.len);
 
-    (void) fuzz_render(root, &engine, 1);
+    (void) fuzz_render(root, &engine, 1, 0);
+    (void) fuzz_render(root, &engine, 1, LR_FORMAT_MP4);
+    (void) fuzz_render(root, &engine, 1, LR_FORMAT_FLV);
 
     snprintf(path, sizeof(path), "%s/000001.flv", root);
     fd = open(path, O_RDONLY);
@@ -222,9 +234,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         }
 
-        len = fuzz_render(root, &engine, 0);
+        len = fuzz_render(root, &engine, 0, 0);
 
-        if (fuzz_render(root, &engine, 1) != len) {
+        if (fuzz_render(root, &engine, 1, 0) != len) {
             abort();
         }
 
