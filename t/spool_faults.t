@@ -114,7 +114,7 @@ sub bucket_full {
     unlink $filler;
     my @cycles = $t->wait_recorded(1, seconds => 40);
 
-    whole($cycles[0], \@short_v, 16 * 25);
+    all_there($cycles[0], \@short_v, 16 * 25);
 
     is(scalar $t->log(qr/\[warn\].*bucket "local" fails.*No space left/), 1,
         'that it fails is told once');
@@ -146,7 +146,7 @@ sub slow {
 
     my @cycles = $t->wait_recorded(1, seconds => 60);
 
-    whole($cycles[0], \@heavy_v, 24 * 25);
+    all_there($cycles[0], \@heavy_v, 24 * 25);
     is((grep { $_->{discontinuity} } @{parse_m3u8($cycles[0])->{segments}}),
         0, 'no discontinuity');
 
@@ -350,7 +350,7 @@ sub corrupt {
         my @cycles = $t->wait_recorded(1, name => $name, foreign => 1);
 
         is(scalar @cycles, 1, "$name: one recording");
-        whole($cycles[0], \@short_v, 13 * 25, $name);
+        all_there($cycles[0], \@short_v, 13 * 25, $name);
     }
 
     # what is there of the others
@@ -413,7 +413,7 @@ sub corrupt {
     is($t->publish($short, seconds => 4, name => 'fine'), 0, 'published');
 
     my @fine = $t->wait_recorded(2, name => 'fine');
-    whole($fine[1], \@short_v, 100, 'a new one');
+    all_there($fine[1], \@short_v, 100, 'a new one');
 
     $t->allow(qr/set aside/, qr/has no object of fragment 2/,
         qr/bucket "local" refuses/);
@@ -593,7 +593,7 @@ sub in_time {
     cmp_ok(abs(time() - $began - $seconds), '<', 3, $name);
 }
 
-sub whole {
+sub all_there {
     my ($list, $video, $n, $name) = @_;
     $name = defined $name ? "$name: " : '';
 
