@@ -84,11 +84,14 @@ typedef struct {
     ngx_uint_t                   tries;
     ngx_uint_t                   seen;        /* in the scan of this number */
 
+    /* written by a thread: not to share a word with what the loop writes */
+
+    ngx_uint_t                   open;
+    ngx_uint_t                   gone;        /* removed or set aside */
+
     unsigned                     near:1;      /* its recorder is in here */
     unsigned                     news:1;      /* and has journalled more */
-    unsigned                     open:1;
     unsigned                     busy:1;      /* a thread or request is at it */
-    unsigned                     gone:1;      /* removed or set aside */
     unsigned                     told:1;
 } ngx_live_record_ship_t;
 
