@@ -57,7 +57,7 @@ all: module
 .SECONDARY:
 
 .PHONY: all module install unit test style fuzz fuzzers bench soak tools \
-        clean
+        clean FORCE
 
 
 # the module: nginx's configure in a copy of its source
@@ -67,7 +67,16 @@ module: $(BUILD)/ngx_live_record_module.so
 $(BUILD)/nginx-rtmp:
 	sh t/lib/fetch-rtmp.sh $(BUILD)
 
-$(BUILD)/nginx/Makefile: config $(GLUE_SRC) $(PURE_SRC) $(HEADERS) \
+# configured again when "config" or the list of files has changed; what has
+# changed in the files is for nginx's own Makefile
+
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(NGINX_SRC) $(NGX_RTMP_MODULE_DIR) $(sort $(GLUE_SRC) $(PURE_SRC) \
+		$(HEADERS))' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/nginx/objs/Makefile: config $(BUILD)/sources \
 		| $(if $(findstring $(BUILD),$(NGX_RTMP_MODULE_DIR)),$(BUILD)/nginx-rtmp)
 	rm -rf $(BUILD)/nginx
 	mkdir -p $(BUILD)/nginx
@@ -76,11 +85,13 @@ $(BUILD)/nginx/Makefile: config $(GLUE_SRC) $(PURE_SRC) $(HEADERS) \
 		NGX_RTMP_MODULE_DIR=$(NGX_RTMP_MODULE_DIR) \
 		./configure "$${NGX_CONF_FLAGS[@]}" \
 		--add-dynamic-module=$(CURDIR) \
+		--with-cc="$(CC)" \
 		--with-cc-opt="-O2 -g -D_GNU_SOURCE -Wall -Wextra \
 			-Wno-unused-parameter -Wno-format-truncation -Werror" \
 		>configure.log 2>&1 || { cat configure.log; exit 1; }'
 
-$(BUILD)/ngx_live_record_module.so: $(BUILD)/nginx/Makefile
+$(BUILD)/ngx_live_record_module.so: $(BUILD)/nginx/objs/Makefile $(GLUE_SRC) \
+		$(PURE_SRC) $(HEADERS)
 	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules \
 		>$(BUILD)/nginx/make.log 2>&1 \
 		|| { cat $(BUILD)/nginx/make.log; exit 1; }
