@@ -40,6 +40,7 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --log FILE             a line of JSON for each request
     --discard              keep no bodies and compute no sums
     --crc, --no-crc        compute CRC-64 or not, whatever the above says
+    --md5                  compute MD5 all the same
     --keepalive S          of idle connections, 60
     --body-timeout S       between two pieces of a body, 60
     --s3                   of S3: headers, signatures, sums and errors
@@ -92,7 +93,7 @@ function options() {
         'host': text, 'key': many, 'bucket': many, 'region': text,
         'domain': many, 'cname': many, 'no-path-style': flag,
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
-        'crc': flag, 'no-crc': flag, 'keepalive': text,
+        'crc': flag, 'no-crc': flag, 'md5': flag, 'keepalive': text,
         'body-timeout': text, 's3': flag, 'kms': many,
         'unconditional': many
     } });
@@ -127,6 +128,7 @@ function options() {
         log: v.log,
         discard: v.discard ?? false,
         crc: v.crc || !(v.discard || v['no-crc'] || v.s3),
+        md5: v.md5 || !v.discard,
         keepalive: Number(v.keepalive ?? 60) * 1000,
         bodyTimeout: Number(v['body-timeout'] ?? 60) * 1000
     };

@@ -79,11 +79,13 @@ class Body {
 export class Store {
     discarded = new Map();
 
-    constructor(root, { discard = false, crc = true, minPart = 102400 } = {})
+    constructor(root, { discard = false, crc = true, md5 = !discard,
+                        minPart = 102400 } = {})
     {
         this.root = root;
         this.discard = discard;
         this.crc = crc;
+        this.md5 = md5;
         this.minPart = minPart;
 
         fs.mkdirSync(path.join(root, '.tmp'), { recursive: true });
@@ -94,7 +96,7 @@ export class Store {
 
         return new Body(this.discard ? null
                                      : path.join(this.root, '.tmp', name),
-                        { crc: this.crc, md5: md5 || !this.discard });
+                        { crc: this.crc, md5: md5 || this.md5 });
     }
 
     /* keys that cannot be files are refused; OSS itself would take them */
