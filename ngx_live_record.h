@@ -19,6 +19,7 @@
 #include "lr_core.h"
 #include "lr_cred.h"
 #include "lr_name.h"
+#include "lr_object.h"
 #include "lr_retry.h"
 #include "lr_settings.h"
 #include "lr_url.h"
@@ -58,6 +59,17 @@ typedef struct {
     ngx_uint_t                 connections;
     ngx_msec_t                 connect_timeout;
     ngx_msec_t                 timeout;
+    size_t                     min_speed;      /* bytes/s, over timeout */
+    off_t                      part_size;      /* of mp4 and flv, at least */
+    lr_object_t                object;
+    ngx_str_t                  proxy;          /* empty: none */
+    ngx_str_t                  no_proxy;
+    ngx_str_t                  certificate;    /* of ours; empty: none */
+    ngx_str_t                  certificate_key;
+    ngx_str_t                  certificate_pem;
+    ngx_str_t                  certificate_key_pem;
+    ngx_str_t                  interface;      /* as libcurl takes it */
+    unsigned                   proxy_env:1;
 
     u_char                    *file;
     ngx_uint_t                 line;

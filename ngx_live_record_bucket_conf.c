@@ -122,6 +122,46 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
       offsetof(ngx_live_record_bucket_t, timeout),
       NGX_LIVE_RECORD_IN_STORE, NULL },
 
+    { ngx_string("min_speed"), 1, 1, ngx_live_record_set_min_speed, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("part_size"), 1, 1, ngx_live_record_set_part_size, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("proxy"), 1, 1, ngx_live_record_set_proxy, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("interface"), 1, 1, ngx_live_record_set_interface, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("ssl_certificate"), 1, 1, ngx_live_record_set_conf_file,
+      offsetof(ngx_live_record_bucket_t, certificate),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("ssl_certificate_key"), 1, 1, ngx_live_record_set_conf_file,
+      offsetof(ngx_live_record_bucket_t, certificate_key),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("storage_class"), 1, 1, ngx_live_record_set_string,
+      offsetof(ngx_live_record_bucket_t, object.storage_class),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("acl"), 1, 1, ngx_live_record_set_string,
+      offsetof(ngx_live_record_bucket_t, object.acl),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("encryption"), 1, 2, ngx_live_record_set_encryption, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("tagging"), 1, 10, ngx_live_record_set_tagging, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("metadata"), 2, 2, ngx_live_record_set_metadata, 0,
+      NGX_LIVE_RECORD_IN_STORE|NGX_LIVE_RECORD_MANY, NULL },
+
+    { ngx_string("cache_control"), 2, 2, ngx_live_record_set_cache_control, 0,
+      NGX_LIVE_RECORD_IN_STORE|NGX_LIVE_RECORD_MANY, NULL },
+
     { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
 
@@ -177,6 +217,8 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     b->connections = NGX_CONF_UNSET_UINT;
     b->connect_timeout = NGX_CONF_UNSET_MSEC;
     b->timeout = NGX_CONF_UNSET_MSEC;
+    b->min_speed = NGX_CONF_UNSET_SIZE;
+    b->part_size = NGX_CONF_UNSET;
     b->file = cf->conf_file->file.name.data;
     b->line = cf->conf_file->line;
 
@@ -216,6 +258,7 @@ ngx_live_record_bucket_cleanup(void *data)
     ngx_live_record_bucket_t *b = data;
 
     lr_cred_free(&b->cred);
+    ngx_live_record_store_free(b);
 }
 
 
@@ -350,6 +393,10 @@ ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
     }
 
     rv = ngx_live_record_bucket_region(cf, b);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_live_record_store_check(cf, b);
+    }
 
     return rv == NGX_CONF_OK ? ngx_live_record_bucket_cred(cf, b) : rv;
 }

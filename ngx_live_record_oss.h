@@ -27,7 +27,7 @@
 
 
 #define NGX_LIVE_RECORD_OSS_PARAMS   6
-#define NGX_LIVE_RECORD_OSS_HEADERS  6
+#define NGX_LIVE_RECORD_OSS_HEADERS  (LR_OBJECT_HEADERS + 6)
 
 /* the questions that may forbid to overwrite */
 #define NGX_LIVE_RECORD_OSS_KEEP_PUT       0x1
@@ -101,6 +101,7 @@ typedef struct {
     const char                   *sum;        /* its name, for the log */
     lr_header_t                   keep;       /* forbids to overwrite */
     ngx_uint_t                    keeps;      /* where the store heeds it */
+    const char                   *id;         /* whose object it is */
     const char                   *copy_source;
     const char                   *copy_range;
     uint64_t                      copy_max;   /* by one request, for sure */
@@ -139,6 +140,8 @@ typedef struct {
     /* headers of what makes an object, so that it can be told; or NULL */
     void                        (*mark)(ngx_live_record_oss_t *t);
     void                        (*mark_copy)(ngx_live_record_oss_t *t);
+
+    lr_object_store_e             store;
 } ngx_live_record_oss_dialect_t;
 
 
@@ -255,6 +258,10 @@ void ngx_live_record_oss_vacant(ngx_live_record_oss_t *t, ngx_uint_t what,
 
 /* lets the question forbid to overwrite, if it has to and can */
 void ngx_live_record_oss_keep(ngx_live_record_oss_t *t, ngx_uint_t what);
+
+/* headers that tell whose object it is, and what it should be like */
+void ngx_live_record_oss_mark(ngx_live_record_oss_t *t);
+void ngx_live_record_oss_object(ngx_live_record_oss_t *t, lr_object_op_e op);
 
 /*
  * Asks whether an object of this size and sum lies under the key, and

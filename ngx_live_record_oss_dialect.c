@@ -32,6 +32,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
     |NGX_LIVE_RECORD_OSS_KEEP_INITIATE
     |NGX_LIVE_RECORD_OSS_KEEP_COMPLETE
     |NGX_LIVE_RECORD_OSS_KEEP_COPY,
+    "x-oss-meta-live-record-id",
     "x-oss-copy-source",
     "x-oss-copy-source-range",
     (uint64_t) 1 << 30,
@@ -47,7 +48,8 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
     ngx_live_record_oss_tells,
     NULL,
     NULL,
-    NULL
+    NULL,
+    LR_OBJECT_OSS
 };
 
 

@@ -52,6 +52,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_s3_dialect = {
     "ETag",
     { "If-None-Match", "*" },
     NGX_LIVE_RECORD_OSS_KEEP_PUT|NGX_LIVE_RECORD_OSS_KEEP_COMPLETE,
+    NGX_LIVE_RECORD_S3_ID,
     "x-amz-copy-source",
     "x-amz-copy-source-range",
     (uint64_t) 5 << 30,
@@ -67,7 +68,8 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_s3_dialect = {
     ngx_live_record_s3_tells,
     ngx_live_record_s3_parts,
     ngx_live_record_s3_mark,
-    ngx_live_record_s3_mark_copy
+    ngx_live_record_s3_mark_copy,
+    LR_OBJECT_S3
 };
 
 
@@ -386,11 +388,6 @@ ngx_live_record_s3_parts(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_s3_mark(ngx_live_record_oss_t *t)
 {
-    if (t->req->tag) {
-        ngx_live_record_oss_set_header(t, NGX_LIVE_RECORD_S3_ID,
-                                       t->req->tag);
-    }
-
     if (t->req->op == NGX_LIVE_RECORD_MOVE) {
         ngx_live_record_oss_set_header(t, NGX_LIVE_RECORD_S3_CRC,
                                        t->copy.mark);
@@ -406,5 +403,5 @@ ngx_live_record_s3_mark_copy(ngx_live_record_oss_t *t)
     ngx_live_record_oss_set_header(t, "x-amz-metadata-directive", "REPLACE");
     ngx_live_record_oss_set_header(t, "Content-Type", t->copy.type);
 
-    ngx_live_record_s3_mark(t);
+    ngx_live_record_oss_mark(t);
 }
