@@ -359,7 +359,7 @@ export class Store {
 
     /* wanted: [{ number, etag }], or null for all that are there */
 
-    complete(id, bucket, key, wanted, exclusive) {
+    complete(id, bucket, key, wanted, exclusive, headers) {
         const up = this.upload(id, bucket, key);
 
         wanted ??= Object.keys(up.parts).map(Number).sort((a, b) => a - b)
@@ -426,7 +426,11 @@ export class Store {
         body.crc = crc;
         body.etag = `${hex(md5.digest())}-${wanted.length}`;
 
-        const meta = this.commit(bucket, key, body, up.headers, exclusive);
+        const acl = headers['x-oss-object-acl'];
+        const meta = this.commit(bucket, key, body,
+                                 acl === undefined ? up.headers
+                                 : { ...up.headers,
+                                     'x-oss-object-acl': acl }, exclusive);
 
         fs.rmSync(this.uploadPath(id), { recursive: true });
 
