@@ -292,10 +292,9 @@ ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc, lr_net_e net,
                && t->status != 304
                && ngx_live_record_oss_elsewhere(t, e, to, sizeof(to)))
     {
-        (void) snprintf(p, size, "%ld %s%s%s%s, the store wants to be asked "
-                        "at \"%s\", which is not followed: mend \"endpoint\"",
-                        t->status, e->code, t->code[0] ? " \"" : "",
-                        e->message, t->code[0] ? "\"" : "", to);
+        (void) snprintf(p, size, "%ld%s%s, the store wants to be asked at "
+                        "\"%s\", which is not followed: mend \"endpoint\"",
+                        t->status, t->code[0] ? " " : "", e->code, to);
 
     } else if (t->code[0]) {
         (void) snprintf(p, size, "%ld %s \"%s\", request id %s%s",
