@@ -38,6 +38,7 @@ static char *ngx_live_record_store_read(ngx_conf_t *cf, ngx_str_t *name,
 static const char *ngx_live_record_store_pair(ngx_live_record_bucket_t *b);
 static int ngx_live_record_store_password(char *buf, int size, int rw,
     void *data);
+static ngx_uint_t ngx_live_record_store_is_device(ngx_str_t *name);
 static char *ngx_live_record_store_wrong(ngx_conf_t *cf, const char *err);
 
 
@@ -570,40 +571,54 @@ ngx_live_record_set_interface(ngx_conf_t *cf,
 {
     ngx_live_record_bucket_t *b = data;
 
-    u_char      *p;
     ngx_str_t   *value;
     ngx_addr_t   addr;
-    ngx_uint_t   i, is_name;
+    const char  *kind;
 
     value = cf->args->elts;
 
-    is_name = ngx_parse_addr(cf->pool, &addr, value[1].data, value[1].len)
-              != NGX_OK;
+    if (ngx_parse_addr(cf->pool, &addr, value[1].data, value[1].len)
+        == NGX_OK)
+    {
+        kind = "host";
 
-    for (i = 0; is_name && i <= value[1].len; i++) {
+    } else if (ngx_live_record_store_is_device(&value[1])) {
+        kind = "if";
 
-        p = &value[1].data[i];
-
-        if (i == value[1].len ? i == 0 : *p <= ' ' || *p > '~' || *p == '/'
-            || *p == '!' || i == IFNAMSIZ - 1)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid value \"%V\" of \"interface\", it "
-                               "must be an IP address of this machine or the "
-                               "name of an interface", &value[1]);
-            return NGX_CONF_ERROR;
-        }
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"interface\", it "
+                           "must be an IP address of this machine or the "
+                           "name of an interface", &value[1]);
+        return NGX_CONF_ERROR;
     }
 
-    b->interface.len = value[1].len + (is_name ? 3 : 5);
+    b->interface.len = ngx_strlen(kind) + 1 + value[1].len;
 
     b->interface.data = ngx_pnalloc(cf->pool, b->interface.len + 1);
     if (b->interface.data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    ngx_sprintf(b->interface.data, "%s!%V%Z", is_name ? "if" : "host",
-                &value[1]);
+    ngx_sprintf(b->interface.data, "%s!%V%Z", kind, &value[1]);
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_live_record_store_is_device(ngx_str_t *name)
+{
+    size_t   i;
+    u_char  *p;
+
+    p = name->data;
+
+    for (i = 0; i < name->len; i++) {
+        if (p[i] <= ' ' || p[i] > '~' || p[i] == '/' || p[i] == '!') {
+            return 0;
+        }
+    }
+
+    return name->len > 0 && name->len < IFNAMSIZ;
 }
