@@ -35,6 +35,10 @@
 #define NGX_LIVE_RECORD_CRED_KEY     3
 
 
+#define NGX_LIVE_RECORD_MD5          0
+#define NGX_LIVE_RECORD_CRC64NVME    1
+
+
 /* a live_record_bucket block */
 
 typedef struct {
@@ -52,6 +56,7 @@ typedef struct {
     lr_cred_t                  cred;
     ngx_uint_t                 signature;      /* of oss: 1 or 4 */
     ngx_flag_t                 conditional_put;
+    ngx_uint_t                 checksum;       /* of s3 */
     ngx_uint_t                 style;          /* lr_url_style_e */
     lr_url_endpoint_t          ep;
     ngx_str_t                  ca_file;

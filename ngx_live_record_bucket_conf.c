@@ -47,6 +47,13 @@ static ngx_conf_enum_t  ngx_live_record_signatures[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_live_record_checksums[] = {
+    { ngx_string("md5"), NGX_LIVE_RECORD_MD5 },
+    { ngx_string("crc64nvme"), NGX_LIVE_RECORD_CRC64NVME },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_enum_t  ngx_live_record_styles[] = {
     { ngx_string("auto"), LR_URL_AUTO },
     { ngx_string("on"), LR_URL_PATH },
@@ -98,6 +105,10 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
     { ngx_string("conditional_put"), 1, 1, ngx_live_record_set_flag,
       offsetof(ngx_live_record_bucket_t, conditional_put),
       NGX_LIVE_RECORD_IN_S3, NULL },
+
+    { ngx_string("checksum"), 1, 1, ngx_live_record_set_enum,
+      offsetof(ngx_live_record_bucket_t, checksum),
+      NGX_LIVE_RECORD_IN_S3, ngx_live_record_checksums },
 
     { ngx_string("path_style"), 1, 1, ngx_live_record_set_enum,
       offsetof(ngx_live_record_bucket_t, style),
@@ -213,6 +224,7 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     b->ssl_verify = NGX_CONF_UNSET;
     b->signature = NGX_CONF_UNSET_UINT;
     b->conditional_put = NGX_CONF_UNSET;
+    b->checksum = NGX_CONF_UNSET_UINT;
     b->style = NGX_CONF_UNSET_UINT;
     b->connections = NGX_CONF_UNSET_UINT;
     b->connect_timeout = NGX_CONF_UNSET_MSEC;
@@ -295,6 +307,7 @@ ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
     ngx_conf_init_value(b->ssl_verify, 1);
     ngx_conf_init_uint_value(b->signature, 4);
     ngx_conf_init_value(b->conditional_put, 1);
+    ngx_conf_init_uint_value(b->checksum, NGX_LIVE_RECORD_MD5);
     ngx_conf_init_uint_value(b->style, LR_URL_AUTO);
     ngx_conf_init_uint_value(b->connections,
                              b->type == NGX_LIVE_RECORD_DIR ? 4 : 16);

@@ -448,6 +448,10 @@ ngx_live_record_oss_look(ngx_live_record_oss_t *t, const char *key,
     ngx_live_record_oss_ask(t, "HEAD", "HEAD", key,
                             ngx_live_record_oss_looked);
 
+    if (t->dialect->look) {
+        t->dialect->look(t);
+    }
+
     ngx_live_record_oss_send(t);
 }
 

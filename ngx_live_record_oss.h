@@ -98,6 +98,7 @@ typedef struct {
 /* what differs between the stores */
 
 typedef struct {
+    lr_object_store_e             store;
     const char                   *sum;        /* its name, for the log */
     lr_header_t                   keep;       /* forbids to overwrite */
     ngx_uint_t                    keeps;      /* where the store heeds it */
@@ -134,14 +135,15 @@ typedef struct {
                                         uint64_t size, uint64_t crc);
     ngx_uint_t                  (*tells)(ngx_live_record_oss_t *t);
 
+    /* headers of a question after what was sent; or NULL */
+    void                        (*look)(ngx_live_record_oss_t *t);
+
     /* the sum of an object in parts from those of its parts; or NULL */
     void                        (*parts)(ngx_live_record_oss_t *t);
 
     /* headers of what makes an object, so that it can be told; or NULL */
     void                        (*mark)(ngx_live_record_oss_t *t);
     void                        (*mark_copy)(ngx_live_record_oss_t *t);
-
-    lr_object_store_e             store;
 } ngx_live_record_oss_dialect_t;
 
 
@@ -201,6 +203,7 @@ struct ngx_live_record_oss_s {
     u_char                        want[LR_ETAG_SUM];
     ngx_uint_t                    want_parts; /* 0: put at once */
     ngx_uint_t                    wanted;     /* it is known */
+    uint64_t                      nvme;       /* its CRC-64/NVME instead */
 
     /* the answer */
 
@@ -212,6 +215,7 @@ struct ngx_live_record_oss_s {
     char                          encryption[32];
     char                          tag[64];    /* S3: whose object it is */
     uint64_t                      answer_crc;
+    uint64_t                      answer_nvme;
     uint64_t                      length;
     time_t                        date;
     time_t                        modified;
@@ -219,6 +223,7 @@ struct ngx_live_record_oss_s {
     char                          region[64]; /* it was signed for */
     unsigned                      whole:1;    /* its headers */
     unsigned                      has_crc:1;
+    unsigned                      has_nvme:1;
     unsigned                      has_length:1;
     unsigned                      unsure:1;   /* it tells no sum */
 

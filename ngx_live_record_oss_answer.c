@@ -272,7 +272,11 @@ ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc, lr_net_e net,
 
     if (net == LR_NET_SUM) {
         (void) snprintf(p, size, "the %s of the answer is %s",
-                        t->dialect->sum,
+                        t->sum == NGX_LIVE_RECORD_OSS_SENT
+                        && t->req->op == NGX_LIVE_RECORD_PUT
+                        && t->req->bucket->checksum
+                           == NGX_LIVE_RECORD_CRC64NVME
+                        ? "CRC-64/NVME" : t->dialect->sum,
                         t->unsure ? "missing"
                                   : "not that of what was sent");
 

@@ -26,6 +26,7 @@ static ngx_uint_t ngx_live_record_oss_tells(ngx_live_record_oss_t *t);
 
 
 const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
+    LR_OBJECT_OSS,
     "CRC-64",
     { "x-oss-forbid-overwrite", "true" },
     NGX_LIVE_RECORD_OSS_KEEP_PUT
@@ -49,7 +50,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
     NULL,
     NULL,
     NULL,
-    LR_OBJECT_OSS
+    NULL
 };
 
 

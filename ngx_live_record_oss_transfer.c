@@ -427,6 +427,7 @@ ngx_live_record_oss_take(char *p, size_t size, size_t n, void *data)
 
         t->whole = 0;
         t->has_crc = 0;
+        t->has_nvme = 0;
         t->has_length = 0;
         t->etag[0] = '\0';
         t->type[0] = '\0';
@@ -571,6 +572,7 @@ ngx_live_record_oss_clear(ngx_live_record_oss_t *t)
     t->modified = 0;
     t->whole = 0;
     t->has_crc = 0;
+    t->has_nvme = 0;
     t->has_length = 0;
     t->unsure = 0;
     t->code[0] = '\0';

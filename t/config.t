@@ -101,7 +101,7 @@ good("oss: $_", "$spool live_record_bucket b { $oss $key $_ }") for
 
 good("s3: $_", "$spool live_record_bucket b { $s3 $_ }") for
     'storage_class ANY_OF-theirs;', 'acl bucket-owner-full-control;',
-    'encryption AES256;', 'tagging mail=a@b.example;', 'part_size 5m;';
+    'checksum crc64nvme;', 'encryption AES256;', 'tagging mail=a@b.example;', 'part_size 5m;';
 
 good('no recording at all', '');
 
@@ -172,6 +172,8 @@ for (
     [ s3 => 'part_size 4m;', '4194304 bytes', 'between 5m and 1g' ],
     [ s3 => 'part_size 2g;', '2147483648 bytes', 'between 5m and 1g' ],
     [ s3 => 'part_size x;', '"x"', '"part_size"' ],
+    [ s3 => 'checksum sha1;', '"sha1"', '"md5" or "crc64nvme"' ],
+    [ oss => 'checksum md5;', '"checksum"', 'no meaning for "type oss"' ],
     [ oss => 'min_speed 0;', '"0"', 'between 1 and 100m' ],
     [ oss => 'min_speed 101m;', '"101m"', 'between 1 and 100m' ],
     [ oss => 'proxy on;', '"proxy"', '"env"' ],

@@ -118,7 +118,10 @@ $defaults{'live_record_bucket/min_speed'} = $1 / 1024 . 'k'
     if $conf =~ /ngx_conf_init_size_value\(b->min_speed, (\d+)\)/;
 $defaults{"live_record_bucket/$_"} = 'off' for qw/ proxy /;
 
-is(scalar keys %defaults, 18, 'the defaults are understood');
+$defaults{'live_record_bucket/checksum'} = lc $1
+    if $conf =~ /init_uint_value\(b->checksum, NGX_LIVE_RECORD_(\w+)\)/;
+
+is(scalar keys %defaults, 19, 'the defaults are understood');
 
 for my $what (sort keys %defaults) {
     my ($name) = $what =~ /(\w+)$/;

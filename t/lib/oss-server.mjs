@@ -44,6 +44,8 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --body-timeout S       between two pieces of a body, 60
     --s3                   of S3: headers, signatures, sums and errors
     --kms BUCKET           may come often: its ETags are no sums
+    --nvme BUCKET          may come often: it tells the CRC-64/NVME of what
+                           is put at once
     --unconditional BUCKET may come often: it does not heed If-None-Match
     --verify-client        https asks for a certificate of the same CA
 `;
@@ -121,7 +123,7 @@ function options() {
         'domain': many, 'cname': many, 'no-path-style': flag,
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
         'crc': flag, 'no-crc': flag, 'keepalive': text,
-        'body-timeout': text, 's3': flag, 'kms': many,
+        'body-timeout': text, 's3': flag, 'kms': many, 'nvme': many,
         'unconditional': many, 'verify-client': flag
     } });
 
@@ -144,6 +146,7 @@ function options() {
         buckets: v.bucket ? new Set(v.bucket) : null,
         s3: v.s3 ?? false,
         kms: new Set(v.kms),
+        nvme: new Set(v.nvme),
         unconditional: new Set(v.unconditional),
         verifyClient: v['verify-client'] ?? false,
         minPart: v.s3 ? 5 * 1024 ** 2 : 100 * 1024,
@@ -542,7 +545,7 @@ async function putObject(r) {
     const body = await receive(r);
     const meta = store.commit(r.bucket, r.key, body, headers, exclusive);
 
-    answer(r, 200, sums(meta, body.md5));
+    answer(r, 200, { ...sums(meta, body.md5), ...nvme(meta) });
 }
 
 
@@ -701,6 +704,7 @@ async function getObject(r) {
                         ?? TYPES[path.extname(r.key)]
                         ?? 'application/octet-stream',
         ...sums(o),
+        ...(r.headers['x-oss-checksum-mode'] === 'ENABLED' ? nvme(o) : {}),
         'Last-Modified': new Date(o.mtime).toUTCString(),
         'Accept-Ranges': 'bytes',
         'x-oss-object-type': conf.s3 ? undefined : 'Normal',
@@ -1033,7 +1037,8 @@ async function receive(r) {
         throw invalidDigest();
     }
 
-    const body = store.receive(Boolean(digest));
+    const body = store.receive(Boolean(digest), conf.nvme.has(r.bucket)
+                               && !('partNumber' in r.params));
 
     try {
         await read(r, chunk => body.write(chunk));
@@ -1381,6 +1386,14 @@ function spoil(headers) {
         headers['x-oss-hash-crc64ecma'] = String(BigInt(crc) ^ 1n);
     }
 
+    const sum = headers['x-oss-checksum-crc64nvme'];
+
+    if (sum !== undefined) {
+        headers['x-oss-checksum-crc64nvme'] =
+            sum.replace(/^./, c => (c === 'A' ? 'B' : 'A'));
+        return;
+    }
+
     if (conf.s3 && headers.ETag) {
         headers.ETag = headers.ETag.replace(/^"./, c => (
             c === '"0' ? '"1' : '"0'));
@@ -1550,6 +1563,20 @@ function sums(meta, md5) {
         'x-oss-hash-crc64ecma': meta.crc,
         'Content-MD5': md5 ? md5.toString('base64') : undefined
     };
+}
+
+
+function nvme(meta) {
+    if (meta.nvme === undefined) {
+        return {};
+    }
+
+    const buf = Buffer.alloc(8);
+
+    buf.writeBigUInt64BE(BigInt(meta.nvme));
+
+    return { 'x-oss-checksum-crc64nvme': buf.toString('base64'),
+             'x-oss-checksum-type': 'FULL_OBJECT' };
 }
 
 
