@@ -11,7 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_oss.h"
+#include "ngx_live_record_limit.h"
 
 
 /* an answer that is not an object */
@@ -306,6 +306,12 @@ ngx_live_record_oss_read(char *p, size_t size, size_t n, void *data)
 
     if (t->pos < t->len) {
         len = ngx_min(size * n, t->len - t->pos);
+        len = ngx_live_record_limit(t, len);
+
+        if (len == 0) {
+            return CURL_READFUNC_PAUSE;
+        }
+
         ngx_memcpy(p, t->piece + t->pos, len);
         t->pos += len;
         return len;
@@ -491,6 +497,7 @@ ngx_live_record_oss_done(void *data, CURLcode rc)
     ngx_live_record_oss_t *t = data;
 
     t->started = 0;
+    ngx_live_record_limit_leave(t);
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 

@@ -87,7 +87,11 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
         ngx_live_record_scan_state.workers = 1;
     }
 
-    if (ngx_live_record_oss_init(cycle) != NGX_OK) {
+    if (ngx_live_record_buckets_init(cycle,
+                                     ngx_live_record_scan_state.workers)
+        != NGX_OK
+        || ngx_live_record_oss_init(cycle) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
