@@ -129,11 +129,16 @@ lr_dir_create(char *path, size_t root, unsigned fsync)
 {
     int  fd;
 
-    /* one that was left behind may be an object by another name */
-
-    (void) unlink(path);
-
     fd = open(path, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
+
+    if (fd == -1 && errno == EEXIST) {
+
+        /* one that was left behind may be an object by another name */
+
+        (void) unlink(path);
+
+        fd = open(path, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
+    }
 
     if (fd == -1 && errno == ENOENT
         && lr_dir_make(path, root, fsync) == LR_OK)
