@@ -116,7 +116,7 @@ subtest 'away while many record, and over a restart' => sub {
 subtest 'it comes back' => sub {
     my $before = () = $oss->requests('away');
 
-    $oss->faults({ fault => 'late', ms => 300, bucket => 'away',
+    $oss->faults({ fault => 'late', ms => 200, bucket => 'away',
         times => 0 });
 
     wait_for(sub { $oss->requests('away') > $before + 20 }, 70,

@@ -1065,7 +1065,7 @@ function setFaults(list) {
     const known = ['status', 'reset-after-bytes', 'stall', 'stall-answer',
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
                    '200-error-body', '203', 'slow', 'abort-upload', 'late',
-                   'crowded'];
+                   'crowded', 'close'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
@@ -1106,6 +1106,10 @@ async function early(r) {
             store.abort(r.params.uploadId, r.bucket, r.key);
         }
 
+        return false;
+
+    case 'close':
+        r.res.shouldKeepAlive = false;
         return false;
 
     /* a store that is far away */
