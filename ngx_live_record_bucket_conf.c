@@ -648,7 +648,7 @@ ngx_live_record_set_limit_rate(ngx_conf_t *cf,
     if (n == NGX_ERROR || (n != 0 && n < NGX_LIVE_RECORD_RATE)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value \"%V\" of \"limit_rate\", it "
-                           "must be 0 or a size of at least 16k", &value[1]);
+                           "must be 0 or at least 16k", &value[1]);
         return NGX_CONF_ERROR;
     }
 
