@@ -425,7 +425,16 @@ ngx_live_record_oss_take(char *p, size_t size, size_t n, void *data)
 
     } else if (ngx_live_record_oss_is(p, n, "retry-after", &value, &len)) {
         v = ngx_atoi((u_char *) value, len);
-        t->req->retry_after = v == NGX_ERROR ? 0 : (ngx_uint_t) v;
+
+        if (v == NGX_ERROR) {
+
+            /* a date of the store's clock, as far as that is known */
+
+            v = (ngx_int_t) ngx_parse_http_time((u_char *) value, len)
+                - ngx_time() - (ngx_int_t) t->req->bucket->skew;
+        }
+
+        t->req->retry_after = v > 0 ? (ngx_uint_t) v : 0;
 
     } else {
         t->dialect->header(t, p, n);
