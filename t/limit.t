@@ -223,14 +223,4 @@ sub workers {
     return %by;
 }
 
-# seconds of the day
-
-sub ended {
-    my ($r) = @_;
-    $r->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
-    return ($1 * 60 + $2) * 60 + $3;
-}
-
-sub began { return ended($_[0]) - $_[0]{ms} / 1000 }
-
 ###############################################################################
