@@ -207,6 +207,10 @@ lr_dir_body(int fd, lr_body_t *body, uint64_t max)
             return LR_ERROR;
         }
 
+        if (body->pace && body->kind != LR_BODY_TEXT) {
+            body->pace(body->pace_data, len);
+        }
+
         if (lr_dir_write(fd, p, len) != LR_OK) {
             return LR_ERROR;
         }

@@ -1229,7 +1229,8 @@ function loadFaults() {
 function setFaults(list) {
     const known = ['status', 'reset-after-bytes', 'stall', 'stall-answer',
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
-                   '200-error-body', '203', 'slow', 'abort-upload'];
+                   '200-error-body', '203', 'slow', 'abort-upload', 'late',
+                   'crowded', 'close'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
@@ -1270,6 +1271,32 @@ async function early(r) {
             store.abort(r.params.uploadId, r.bucket, r.key);
         }
 
+        return false;
+
+    case 'close':
+        r.res.shouldKeepAlive = false;
+        return false;
+
+    /* a store that is far away */
+
+    case 'late':
+        await new Promise(resolve => { setTimeout(resolve, fault.ms); });
+        return false;
+
+    /* and one that takes only so many requests at a time */
+
+    case 'crowded':
+        fault.active = (fault.active ?? 0) + 1;
+        r.res.on('close', () => { fault.active--; });
+
+        if (fault.active > fault.most) {
+            await read(r, () => {});
+            failure(r, new StoreError(503, 'SlowDown', 'Please reduce your'
+                                      + ' request rate.'));
+            return true;
+        }
+
+        await new Promise(resolve => { setTimeout(resolve, fault.ms); });
         return false;
 
     case 'status':
