@@ -196,24 +196,6 @@ ngx_live_record_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-void *
-ngx_live_record_create_app_conf(ngx_conf_t *cf)
-{
-    /* lacf->templates = NULL is set by ngx_pcalloc() */
-
-    return ngx_pcalloc(cf->pool, sizeof(ngx_live_record_app_conf_t));
-}
-
-
-char *
-ngx_live_record_merge_app_conf(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_live_record_app_conf_t *conf = child;
-
-    return ngx_live_record_check_templates(cf, conf->templates);
-}
-
-
 ngx_live_record_bucket_t *
 ngx_live_record_find_bucket(ngx_live_record_main_conf_t *lmcf,
     const char *name)
@@ -230,6 +212,18 @@ ngx_live_record_find_bucket(ngx_live_record_main_conf_t *lmcf,
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+ngx_live_record_serves(ngx_live_record_srv_conf_t *lscf, const char *domain)
+{
+    if (lscf->templates == NULL) {
+        return 0;
+    }
+
+    return lscf->domain.len == 0
+           || ngx_strcasecmp(lscf->domain.data, (u_char *) domain) == 0;
 }
 
 
