@@ -129,11 +129,29 @@ typedef struct {
 } ngx_live_record_main_conf_t;
 
 
+/* live_record_notify */
+
+typedef struct {
+    ngx_str_t                  url;
+    ngx_str_t                  name;           /* url without its query */
+    ngx_str_t                  host;
+    ngx_str_t                  key;            /* empty: not signed */
+    ngx_str_t                  ca_file;
+    ngx_str_t                  on_demand;      /* a URL, or empty */
+    ngx_uint_t                 want;           /* LR_NOTIFY_... */
+    time_t                     retry;          /* s */
+
+    void                      *receiver;       /* of this worker */
+} ngx_live_record_notify_conf_t;
+
+
 /* the templates of its applications are among a server's, with AppName */
 
 typedef struct {
-    ngx_str_t                  domain;
-    ngx_array_t               *templates; /* ngx_live_record_template_t * */
+    ngx_str_t                      domain;
+    ngx_array_t                   *templates;
+                                          /* ngx_live_record_template_t * */
+    ngx_live_record_notify_conf_t *notify;
 } ngx_live_record_srv_conf_t;
 
 
@@ -165,6 +183,20 @@ ngx_uint_t ngx_live_record_serves(ngx_live_record_srv_conf_t *lscf,
 
 char *ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+
+/* ngx_live_record_notify_conf.c */
+
+char *ngx_live_record_notify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* before the server is added to those of main: one for each domain */
+char *ngx_live_record_check_notify(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf, ngx_live_record_srv_conf_t *lscf);
+
+/* where callbacks of a scope, a live_record_domain or "", go; or NULL */
+ngx_live_record_notify_conf_t *ngx_live_record_find_notify(
+    ngx_live_record_main_conf_t *lmcf, const char *scope);
 
 
 /* ngx_live_record_template.c */
