@@ -162,6 +162,7 @@ struct ngx_live_record_oss_s {
     unsigned                      fresh:1;    /* never sent twice */
 
     CURL                         *easy;
+    ngx_live_record_curl_t        curl;
     struct curl_slist            *headers;
     lr_buf_t                      url;
     lr_signed_t                   sig;

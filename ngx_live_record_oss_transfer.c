@@ -75,6 +75,9 @@ ngx_live_record_oss_send(ngx_live_record_oss_t *t)
 
     b = t->req->bucket;
 
+    t->curl.handler = ngx_live_record_oss_done;
+    t->curl.data = t;
+
     if (t->text.failed
         || lr_url_build(&t->url, &b->ep, b->style, (char *) b->bucket.data,
                         t->key, t->params, t->nparams)
@@ -82,8 +85,7 @@ ngx_live_record_oss_send(ngx_live_record_oss_t *t)
         || ngx_live_record_oss_signed(t) != NGX_OK
         || ngx_live_record_oss_lines(t) != NGX_OK
         || ngx_live_record_oss_setup(t) != NGX_OK
-        || ngx_live_record_curl_start(t->easy, ngx_live_record_oss_done)
-           != NGX_OK)
+        || ngx_live_record_curl_start(t->easy, &t->curl) != NGX_OK)
     {
         ngx_live_record_oss_fail(t, LR_RETRY_AGAIN, "no memory");
         return;
@@ -192,7 +194,6 @@ ngx_live_record_oss_setup(ngx_live_record_oss_t *t)
 
     e = t->easy;
 
-    curl_easy_setopt(e, CURLOPT_PRIVATE, (void *) t);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_err);
     curl_easy_setopt(e, CURLOPT_URL, (char *) t->url.data);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
