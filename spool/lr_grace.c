@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <strings.h>
 #include "lr_grace.h"
 #include "lr_recording.h"
 
@@ -85,7 +86,7 @@ lr_grace_end(const char *dir, const char *domain, int64_t now, unsigned *n,
         return rc == LR_DECLINED ? LR_OK : rc;
     }
 
-    rc = strcmp(st.domain, domain) == 0;
+    rc = st.scope[0] == '\0' || strcasecmp(st.scope, domain) == 0;
     lr_settings_free(&st);
 
     if (!rc) {

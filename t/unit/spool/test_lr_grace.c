@@ -16,17 +16,19 @@
 
 #define NOW    1772366400000LL
 #define LOG    "live/cam_1/"
+#define DOMAIN "Live.example.com"
 
 
 static char  err[512];
 
 
 static void
-begin(lr_claim_t *c, const char *spool, const char *id)
+begin(lr_claim_t *c, const char *spool, const char *scope, const char *id)
 {
     lr_settings_t  st;
 
     check_settings(&st);
+    st.scope = (char *) scope;
     c->fsync = 0;
 
     assert_int_equal(lr_recording_claim(c, spool, &st, id, NOW, 1, err,
@@ -70,19 +72,16 @@ state_of(const char *spool, const char *name)
 static void
 ends(void **state)
 {
-    unsigned       n;
-    lr_claim_t     a, b;
-    lr_settings_t  st;
-
-    check_settings(&st);
+    unsigned    n;
+    lr_claim_t  a, b;
 
     /* no such stream */
 
-    assert_int_equal(cancel(*state, st.domain, &n), LR_OK);
+    assert_int_equal(cancel(*state, DOMAIN, &n), LR_OK);
     assert_int_equal(n, 0);
 
-    begin(&a, *state, "a");
-    begin(&b, *state, "b");
+    begin(&a, *state, "live.example.com", "a");
+    begin(&b, *state, "live.example.com", "b");
     assert_int_equal(lr_recording_unpublish(a.fd, NOW, "test"), LR_OK);
     let_go(&a);
 
@@ -92,7 +91,7 @@ ends(void **state)
     assert_int_equal(n, 0);
     assert_int_equal(state_of(*state, LOG "a"), LR_RECORDING_PAUSED);
 
-    assert_int_equal(cancel(*state, st.domain, &n), LR_AGAIN);
+    assert_int_equal(cancel(*state, DOMAIN, &n), LR_AGAIN);
     assert_int_equal(n, 1);
     assert_int_equal(state_of(*state, LOG "a"), LR_RECORDING_ENDED);
     assert_int_equal(state_of(*state, LOG "b"), LR_RECORDING_LIVE);
@@ -100,20 +99,29 @@ ends(void **state)
     assert_int_equal(lr_recording_unpublish(b.fd, NOW, "test"), LR_OK);
     let_go(&b);
 
-    assert_int_equal(cancel(*state, st.domain, &n), LR_OK);
+    assert_int_equal(cancel(*state, DOMAIN, &n), LR_OK);
     assert_int_equal(n, 1);
     assert_int_equal(state_of(*state, LOG "b"), LR_RECORDING_ENDED);
 
     /* twice is once */
 
-    assert_int_equal(cancel(*state, st.domain, &n), LR_OK);
+    assert_int_equal(cancel(*state, DOMAIN, &n), LR_OK);
     assert_int_equal(n, 0);
 
     /* and nobody returns to it */
 
-    begin(&a, *state, "c");
+    begin(&a, *state, "live.example.com", "c");
     assert_int_equal(a.resumed, 0);
     let_go(&a);
+
+    /* a server without a domain has any */
+
+    begin(&b, *state, "", "d");
+    let_go(&b);
+    assert_int_equal(cancel(*state, "other.example.com", &n), LR_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(state_of(*state, LOG "d"), LR_RECORDING_ENDED);
+    assert_int_equal(state_of(*state, LOG "c"), LR_RECORDING_LIVE);
 }
 
 
@@ -123,13 +131,10 @@ static void
 others(void **state)
 {
     char           path[CHECK_PATH];
-    unsigned       n;
-    lr_claim_t     a;
-    lr_settings_t  st;
+    unsigned    n;
+    lr_claim_t  a;
 
-    check_settings(&st);
-
-    begin(&a, *state, "a");
+    begin(&a, *state, "live.example.com", "a");
     assert_int_equal(lr_recording_unpublish(a.fd, NOW, "test"), LR_OK);
     let_go(&a);
 
@@ -139,22 +144,22 @@ others(void **state)
     check_write(*state, LOG "0/template.json", "{}", 2);
     check_write(*state, LOG "0/record.log", "{}\n", 3);
 
-    assert_int_equal(cancel(*state, st.domain, &n), LR_OK);
+    assert_int_equal(cancel(*state, DOMAIN, &n), LR_OK);
     assert_int_equal(n, 1);
     assert_int_equal(state_of(*state, LOG "a"), LR_RECORDING_ENDED);
 
     /* the settings are whole, the journal is not */
 
-    begin(&a, *state, "b");
+    begin(&a, *state, "live.example.com", "b");
     let_go(&a);
     check_write(*state, LOG "b/record.log", "{}\n", 3);
 
-    assert_int_equal(cancel(*state, st.domain, &n), LR_OK);
+    assert_int_equal(cancel(*state, DOMAIN, &n), LR_OK);
     assert_int_equal(n, 0);
 
     memset(path, 'x', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
-    assert_int_equal(cancel(path, st.domain, &n), LR_ERROR);
+    assert_int_equal(cancel(path, DOMAIN, &n), LR_ERROR);
     assert_string_not_equal(err, "");
 }
 
