@@ -113,6 +113,7 @@ typedef struct {
     ngx_array_t                buckets;   /* ngx_live_record_bucket_t * */
     ngx_array_t                servers; /* ngx_live_record_srv_conf_t * */
     ngx_uint_t                 templates;      /* in all servers */
+    ngx_shm_zone_t            *streams;
 } ngx_live_record_main_conf_t;
 
 

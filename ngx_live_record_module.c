@@ -259,6 +259,9 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_live_record_publisher_init();
+    ngx_live_record_command_init(cycle);
+
     if (ngx_live_record_recorder_init(cycle) != NGX_OK
         || ngx_live_record_demand_init(cycle) != NGX_OK)
     {

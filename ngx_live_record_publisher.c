@@ -27,6 +27,27 @@ static ngx_int_t ngx_live_record_publisher_start(
     ngx_live_record_publisher_t *p, uint32_t timestamp);
 static void ngx_live_record_publisher_config(ngx_live_record_publisher_t *p,
     ngx_uint_t type, lr_buf_t *config, uint32_t timestamp);
+static ngx_live_record_result_e ngx_live_record_publisher_by_hand(
+    ngx_live_record_publisher_t *p);
+static void ngx_live_record_publisher_halt(ngx_live_record_publisher_t *p,
+    const char *why);
+
+
+static ngx_queue_t  ngx_live_record_published;
+
+
+void
+ngx_live_record_publisher_init(void)
+{
+    ngx_queue_init(&ngx_live_record_published);
+}
+
+
+ngx_uint_t
+ngx_live_record_publishers(void)
+{
+    return !ngx_queue_empty(&ngx_live_record_published);
+}
 
 
 void
@@ -36,6 +57,7 @@ ngx_live_record_publisher_begin(ngx_live_record_publisher_t *p,
     p->publishing = 1;
     p->has_video = 0;
     p->to_ask = 0;
+    p->no_grace = 0;
     p->vbitrate = 0;
     p->on_demand_fail = t->on_demand_fail;
     p->on_demand_url = *on_demand_url;
@@ -62,6 +84,12 @@ ngx_live_record_publisher_begin(ngx_live_record_publisher_t *p,
 
         p->mode = NGX_LIVE_RECORD_AT_ONCE;
     }
+
+    ngx_live_record_streams_enter(&p->stream, p->settings.scope,
+                                  p->settings.app, p->settings.stream);
+
+    ngx_queue_insert_tail(&ngx_live_record_published, &p->queue);
+    ngx_live_record_command_watch();
 }
 
 
@@ -187,6 +215,10 @@ ngx_live_record_publisher_start(ngx_live_record_publisher_t *p,
 
     p->mode = NGX_LIVE_RECORD_ON;
 
+    if (p->no_grace) {
+        ngx_live_record_recorder_cancel_grace(p->recorder);
+    }
+
     ngx_live_record_publisher_config(p, LR_FLV_VIDEO, &p->video, timestamp);
     ngx_live_record_publisher_config(p, LR_FLV_AUDIO, &p->audio, timestamp);
 
@@ -228,6 +260,27 @@ ngx_live_record_publisher_end(ngx_live_record_publisher_t *p,
 
     p->publishing = 0;
 
+    ngx_live_record_streams_leave(&p->stream);
+    ngx_queue_remove(&p->queue);
+
+    if (p->question) {
+        ngx_live_record_question_leave(p->question);
+        p->question = NULL;
+    }
+
+    ngx_live_record_publisher_halt(p, why);
+
+    lr_buf_free(&p->audio);
+    lr_buf_free(&p->video);
+}
+
+
+/* what nobody was asked about yet leaves nothing */
+
+static void
+ngx_live_record_publisher_halt(ngx_live_record_publisher_t *p,
+    const char *why)
+{
     if (p->recorder) {
 
         if (p->to_ask) {
@@ -240,13 +293,104 @@ ngx_live_record_publisher_end(ngx_live_record_publisher_t *p,
         p->recorder = NULL;
     }
 
-    if (p->question) {
-        ngx_live_record_question_leave(p->question);
-        p->question = NULL;
+    p->to_ask = 0;
+    p->mode = NGX_LIVE_RECORD_OFF;
+}
+
+
+ngx_live_record_result_e
+ngx_live_record_publisher_command(uint64_t serial,
+    ngx_live_record_command_e what)
+{
+    ngx_queue_t                  *q;
+    ngx_live_record_publisher_t  *p;
+
+    p = NULL;
+
+    for (q = ngx_queue_head(&ngx_live_record_published);
+         q != ngx_queue_sentinel(&ngx_live_record_published);
+         q = ngx_queue_next(q))
+    {
+        p = ngx_queue_data(q, ngx_live_record_publisher_t, queue);
+
+        if (p->stream.serial == serial) {
+            break;
+        }
     }
 
-    p->mode = NGX_LIVE_RECORD_OFF;
+    if (q == ngx_queue_sentinel(&ngx_live_record_published)) {
+        return NGX_LIVE_RECORD_NO_STREAM;
+    }
 
-    lr_buf_free(&p->audio);
-    lr_buf_free(&p->video);
+    if (what == NGX_LIVE_RECORD_START) {
+        return ngx_live_record_publisher_by_hand(p);
+    }
+
+    if (p->mode == NGX_LIVE_RECORD_OFF) {
+        return NGX_LIVE_RECORD_NOT_RECORDED;
+    }
+
+    switch (what) {
+
+    case NGX_LIVE_RECORD_STOP:
+
+        if (p->question) {
+            ngx_live_record_question_settle(p->question, 0);
+
+        } else {
+            ngx_live_record_publisher_halt(p, "stopped by command");
+        }
+
+        break;
+
+    case NGX_LIVE_RECORD_CANCEL_DELAY:
+        p->no_grace = 1;
+
+        if (p->recorder) {
+            ngx_live_record_recorder_cancel_grace(p->recorder);
+        }
+
+        break;
+
+    default: /* NGX_LIVE_RECORD_RESTART */
+
+        /* what has not begun need not begin anew */
+
+        if (p->recorder) {
+            ngx_live_record_recorder_restart(p->recorder);
+        }
+    }
+
+    return NGX_LIVE_RECORD_DONE;
+}
+
+
+static ngx_live_record_result_e
+ngx_live_record_publisher_by_hand(ngx_live_record_publisher_t *p)
+{
+    if (p->mode == NGX_LIVE_RECORD_OFF) {
+        p->mode = NGX_LIVE_RECORD_AT_KEY;
+        p->no_grace = 0;
+        return NGX_LIVE_RECORD_DONE;
+    }
+
+    /* nobody has to be asked any more */
+
+    if (p->question) {
+        ngx_live_record_question_settle(p->question, 1);
+        return NGX_LIVE_RECORD_DONE;
+    }
+
+    if (!p->to_ask) {
+        return NGX_LIVE_RECORD_ALREADY;
+    }
+
+    p->to_ask = 0;
+
+    if (p->recorder) {
+        ngx_live_record_recorder_release(p->recorder, p->settings.formats,
+                                         p->settings.cycle);
+    }
+
+    return NGX_LIVE_RECORD_DONE;
 }

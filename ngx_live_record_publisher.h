@@ -10,7 +10,7 @@
 #define _NGX_LIVE_RECORD_PUBLISHER_H_INCLUDED_
 
 
-#include "ngx_live_record.h"
+#include "ngx_live_record_streams.h"
 
 
 typedef struct ngx_live_record_question_s  ngx_live_record_question_t;
@@ -24,6 +24,24 @@ typedef enum {
 } ngx_live_record_mode_e;
 
 
+/* what RealTimeRecordCommand may say, and what becomes of it */
+
+typedef enum {
+    NGX_LIVE_RECORD_START = 0,
+    NGX_LIVE_RECORD_STOP,
+    NGX_LIVE_RECORD_CANCEL_DELAY,
+    NGX_LIVE_RECORD_RESTART
+} ngx_live_record_command_e;
+
+
+typedef enum {
+    NGX_LIVE_RECORD_DONE = 0,
+    NGX_LIVE_RECORD_ALREADY,
+    NGX_LIVE_RECORD_NOT_RECORDED,
+    NGX_LIVE_RECORD_NO_STREAM
+} ngx_live_record_result_e;
+
+
 typedef struct {
     ngx_live_record_mode_e       mode;
     ngx_live_record_recorder_t  *recorder;    /* of ON */
@@ -31,6 +49,10 @@ typedef struct {
     unsigned                     publishing:1;
     unsigned                     has_video:1;
     unsigned                     to_ask:1;    /* nobody was asked yet */
+    unsigned                     no_grace:1;  /* said before it began */
+
+    ngx_queue_t                  queue;
+    ngx_live_record_stream_t     stream;
 
     ngx_msec_t                   last_video;
     lr_buf_t                     audio;       /* the last sequence headers */
@@ -58,6 +80,23 @@ void ngx_live_record_publisher_message(ngx_live_record_publisher_t *p,
 /* ends it; nothing happens if it has not begun */
 void ngx_live_record_publisher_end(ngx_live_record_publisher_t *p,
     const char *why);
+
+/* carries out a command for the publisher of this stream in this worker */
+ngx_live_record_result_e ngx_live_record_publisher_command(uint64_t serial,
+    ngx_live_record_command_e what);
+
+/* whether there are any in this worker */
+ngx_uint_t ngx_live_record_publishers(void);
+
+void ngx_live_record_publisher_init(void);
+
+
+/* ngx_live_record_command.c */
+
+void ngx_live_record_command_init(ngx_cycle_t *cycle);
+
+/* there is a publisher: commands may come */
+void ngx_live_record_command_watch(void);
 
 
 /* ngx_live_record_demand.c */

@@ -117,6 +117,7 @@ ends(void **state)
     /* a server without a domain has any */
 
     begin(&b, *state, "", "d");
+    assert_int_equal(lr_recording_unpublish(b.fd, NOW, "test"), LR_OK);
     let_go(&b);
     assert_int_equal(cancel(*state, "other.example.com", &n), LR_OK);
     assert_int_equal(n, 1);
