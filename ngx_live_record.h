@@ -111,18 +111,35 @@ typedef struct {
     ngx_str_t                  timezone;
     lr_zone_t                  zone;
     ngx_array_t                buckets;   /* ngx_live_record_bucket_t * */
-    ngx_array_t                servers; /* ngx_live_record_srv_conf_t * */
+    ngx_array_t                servers;   /* ngx_live_record_srv_conf_t * */
     ngx_uint_t                 templates;      /* in all servers */
     ngx_shm_zone_t            *streams;
 } ngx_live_record_main_conf_t;
 
 
+/* live_record_notify */
+
+typedef struct {
+    ngx_str_t                  url;
+    ngx_str_t                  name;           /* url without its query */
+    ngx_str_t                  host;
+    ngx_str_t                  key;            /* empty: not signed */
+    ngx_str_t                  ca_file;
+    ngx_str_t                  on_demand;      /* a URL, or empty */
+    ngx_uint_t                 want;           /* LR_NOTIFY_... */
+    time_t                     retry;          /* s */
+
+    void                      *receiver;       /* of this worker */
+} ngx_live_record_notify_conf_t;
+
+
 /* the templates of its applications are among a server's, with AppName */
 
 typedef struct {
-    ngx_str_t                  domain;
-    ngx_str_t                  on_demand_url;  /* of live_record_notify */
-    ngx_array_t               *templates; /* ngx_live_record_template_t * */
+    ngx_str_t                      domain;
+    ngx_array_t                   *templates;
+                                          /* ngx_live_record_template_t * */
+    ngx_live_record_notify_conf_t *notify;
 } ngx_live_record_srv_conf_t;
 
 
@@ -156,6 +173,20 @@ char *ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
+/* ngx_live_record_notify_conf.c */
+
+char *ngx_live_record_notify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* before the server is added to those of main: one for each domain */
+char *ngx_live_record_check_notify(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf, ngx_live_record_srv_conf_t *lscf);
+
+/* where callbacks of a scope, a live_record_domain or "", go; or NULL */
+ngx_live_record_notify_conf_t *ngx_live_record_find_notify(
+    ngx_live_record_main_conf_t *lmcf, const char *scope);
+
+
 /* ngx_live_record_template.c */
 
 char *ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -163,6 +194,10 @@ char *ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* what can be checked when all blocks are known; counts the templates */
 char *ngx_live_record_check_templates(ngx_conf_t *cf,
     ngx_array_t *templates);
+
+/* the same of all servers: whoever is to be asked has an address */
+ngx_int_t ngx_live_record_check_on_demand(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf);
 
 /* the template for a stream: the most specific one, or NULL */
 ngx_live_record_template_t *ngx_live_record_find_template(

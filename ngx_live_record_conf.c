@@ -64,6 +64,13 @@ ngx_command_t  ngx_live_record_commands[] = {
       0,
       NULL },
 
+    { ngx_string("live_record_notify"),
+      NGX_RTMP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_live_record_notify,
+      NGX_RTMP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("live_record"),
       NGX_RTMP_SRV_CONF|NGX_RTMP_APP_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE12,
       ngx_live_record,
@@ -157,6 +164,7 @@ ngx_live_record_create_srv_conf(ngx_conf_t *cf)
      *
      *     lscf->domain = { 0, NULL };
      *     lscf->templates = NULL;
+     *     lscf->notify = NULL;
      */
 
     return lscf;
@@ -171,11 +179,15 @@ ngx_live_record_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_live_record_srv_conf_t   **lscf;
     ngx_live_record_main_conf_t   *lmcf;
 
+    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
+
     if (conf->domain.data == NULL) {
         conf->domain.data = (u_char *) "";
     }
 
-    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
+    if (ngx_live_record_check_notify(cf, lmcf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     lscf = ngx_array_push(&lmcf->servers);
     if (lscf == NULL) {

@@ -40,7 +40,8 @@ struct ngx_live_record_question_s {
 };
 
 
-static ngx_int_t ngx_live_record_ask_send(ngx_live_record_question_t *q);
+static ngx_int_t ngx_live_record_ask_send(ngx_live_record_question_t *q,
+    ngx_str_t *ca_file);
 static size_t ngx_live_record_ask_write(char *p, size_t size, size_t n,
     void *data);
 static void ngx_live_record_ask_done(void *data, CURLcode rc);
@@ -85,8 +86,9 @@ ngx_live_record_demand_exit(void)
 void
 ngx_live_record_ask(ngx_live_record_publisher_t *p, ngx_uint_t hevc)
 {
-    lr_on_demand_question_t      ask;
-    ngx_live_record_question_t  *q;
+    lr_on_demand_question_t         ask;
+    ngx_live_record_question_t     *q;
+    ngx_live_record_notify_conf_t  *nc;
 
     q = ngx_calloc(sizeof(ngx_live_record_question_t), ngx_cycle->log);
 
@@ -126,16 +128,21 @@ ngx_live_record_ask(ngx_live_record_publisher_t *p, ngx_uint_t hevc)
     ask.vbitrate = (unsigned) p->vbitrate;
     ask.hevc = hevc != 0;
 
-    lr_on_demand_url(&q->url, (char *) p->on_demand_url.data, &ask);
+    /* the configuration has been checked for it */
 
-    if (ngx_live_record_ask_send(q) != NGX_OK) {
+    nc = ngx_live_record_find_notify(ngx_live_record_conf,
+                                     p->settings.scope);
+
+    lr_on_demand_url(&q->url, (char *) nc->on_demand.data, &ask);
+
+    if (ngx_live_record_ask_send(q, &nc->ca_file) != NGX_OK) {
         ngx_live_record_ask_failed(q, "no memory");
     }
 }
 
 
 static ngx_int_t
-ngx_live_record_ask_send(ngx_live_record_question_t *q)
+ngx_live_record_ask_send(ngx_live_record_question_t *q, ngx_str_t *ca_file)
 {
     CURL  *e;
 
@@ -158,6 +165,10 @@ ngx_live_record_ask_send(ngx_live_record_question_t *q)
                      (long) NGX_LIVE_RECORD_ASK_TIMEOUT);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, ngx_live_record_ask_write);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, (void *) q);
+
+    if (ca_file->len) {
+        curl_easy_setopt(e, CURLOPT_CAINFO, (char *) ca_file->data);
+    }
 
     q->curl.handler = ngx_live_record_ask_done;
     q->curl.data = q;

@@ -16,6 +16,7 @@
 #include <ngx_rtmp_live_module.h>
 
 #include "lr_flv.h"
+#include "lr_push_args.h"
 #include "ngx_live_record_publisher.h"
 
 
@@ -33,6 +34,8 @@ static ngx_int_t ngx_live_record_settings(ngx_rtmp_session_t *s,
     ngx_live_record_template_t *t, ngx_str_t *stream,
     lr_settings_t *settings);
 static void ngx_live_record_host(ngx_str_t *url, ngx_str_t *host);
+static ngx_int_t ngx_live_record_want(ngx_rtmp_session_t *s,
+    ngx_rtmp_publish_t *v, lr_settings_t *settings);
 static ngx_int_t ngx_live_record_close_stream(ngx_rtmp_session_t *s,
     ngx_rtmp_close_stream_t *v);
 static ngx_int_t ngx_live_record_disconnect(ngx_rtmp_session_t *s,
@@ -124,7 +127,9 @@ ngx_live_record_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_live_record_check_order(cf) != NGX_OK) {
+    if (ngx_live_record_check_order(cf) != NGX_OK
+        || ngx_live_record_check_on_demand(cf, lmcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -361,7 +366,9 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
         ngx_rtmp_set_ctx(s, p, ngx_live_record_module);
     }
 
-    if (ngx_live_record_settings(s, t, &stream, &p->settings) != NGX_OK) {
+    if (ngx_live_record_settings(s, t, &stream, &p->settings) != NGX_OK
+        || ngx_live_record_want(s, v, &p->settings) != NGX_OK)
+    {
         ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
                       "live record: \"%V/%V\" is not recorded: no memory",
                       &s->app, &stream);
@@ -371,7 +378,7 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     args.data = v->args;
     args.len = ngx_strlen(v->args);
 
-    ngx_live_record_publisher_begin(p, t, &lscf->on_demand_url, &args);
+    ngx_live_record_publisher_begin(p, t, &args);
 }
 
 
@@ -448,6 +455,58 @@ ngx_live_record_host(ngx_str_t *url, ngx_str_t *host)
         p++;
         host->len++;
     }
+}
+
+
+/* what callbacks are to tell of it, and with it */
+
+static ngx_int_t
+ngx_live_record_want(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v,
+    lr_settings_t *settings)
+{
+    char                           *text;
+    u_char                         *p;
+    size_t                          len;
+    json_t                         *args;
+    ngx_live_record_notify_conf_t  *nc;
+
+    settings->notify = 0;
+    settings->push_args = NULL;
+
+    nc = ngx_live_record_find_notify(ngx_live_record_conf, settings->scope);
+
+    if (nc == NULL) {
+        return NGX_OK;
+    }
+
+    settings->notify = (unsigned) nc->want;
+
+    args = lr_push_args((char *) v->args,
+                        ngx_strnlen(v->args, sizeof(v->args)));
+
+    if (args == NULL) {
+        return NGX_OK;
+    }
+
+    text = json_dumps(args, JSON_COMPACT|JSON_PRESERVE_ORDER);
+    json_decref(args);
+
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = ngx_strlen(text) + 1;
+
+    p = ngx_pnalloc(s->connection->pool, len);
+
+    if (p) {
+        ngx_cpystrn(p, (u_char *) text, len);
+        settings->push_args = (char *) p;
+    }
+
+    free(text);
+
+    return p ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -52,7 +52,7 @@ ngx_live_record_publishers(void)
 
 void
 ngx_live_record_publisher_begin(ngx_live_record_publisher_t *p,
-    ngx_live_record_template_t *t, ngx_str_t *on_demand_url, ngx_str_t *args)
+    ngx_live_record_template_t *t, ngx_str_t *args)
 {
     p->publishing = 1;
     p->has_video = 0;
@@ -60,7 +60,6 @@ ngx_live_record_publisher_begin(ngx_live_record_publisher_t *p,
     p->no_grace = 0;
     p->vbitrate = 0;
     p->on_demand_fail = t->on_demand_fail;
-    p->on_demand_url = *on_demand_url;
 
     switch (t->on_demand) {
 

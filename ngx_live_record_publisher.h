@@ -60,7 +60,6 @@ typedef struct {
 
     lr_settings_t                settings;
     ngx_uint_t                   on_demand_fail;
-    ngx_str_t                    on_demand_url;
     ngx_uint_t                   vbitrate;    /* kbit/s, of its metadata */
     ngx_live_record_question_t  *question;    /* waits for its answer */
 } ngx_live_record_publisher_t;
@@ -71,7 +70,7 @@ typedef struct {
  * which like t have to stay until the end; args is the publish's query.
  */
 void ngx_live_record_publisher_begin(ngx_live_record_publisher_t *p,
-    ngx_live_record_template_t *t, ngx_str_t *on_demand_url, ngx_str_t *args);
+    ngx_live_record_template_t *t, ngx_str_t *args);
 
 /* a message of audio or video, as ngx_live_record_recorder_frame() */
 void ngx_live_record_publisher_message(ngx_live_record_publisher_t *p,

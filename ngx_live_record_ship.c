@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "lr_spool.h"
+#include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
 
@@ -58,6 +59,8 @@ static void ngx_live_record_ship_again(ngx_live_record_ship_t *s,
 void
 ngx_live_record_ship_see(ngx_live_record_ship_t *s)
 {
+    ngx_live_record_notify_see(s);
+
     if (s->busy || s->timer.timer_set) {
         return;
     }
@@ -72,7 +75,8 @@ ngx_live_record_ship_see(ngx_live_record_ship_t *s)
         || s->looked < s->size
         || (s->ship.rec.state == LR_RECORDING_LIVE && !s->near
             && ngx_current_msec - s->probed >= NGX_LIVE_RECORD_PROBE)
-        || (s->ship.until && ngx_live_record_now() >= s->ship.until))
+        || (s->ship.rec.state != LR_RECORDING_ENDED && s->ship.until
+            && ngx_live_record_now() >= s->ship.until))
     {
         s->news = 0;
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);
@@ -335,6 +339,7 @@ ngx_live_record_ship_done(ngx_event_t *ev)
         s->told = 0;
     }
 
+    ngx_live_record_notify_tell(s);
     ngx_live_record_ship_step(s);
 }
 
@@ -409,6 +414,13 @@ ngx_live_record_ship_step(ngx_live_record_ship_t *s)
     }
 
     if (s->step == LR_SHIP_DONE) {
+
+        /* callbacks may have to be kept for longer */
+
+        if (!ngx_live_record_notify_finished(s)) {
+            return;
+        }
+
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_REMOVE);
         return;
     }

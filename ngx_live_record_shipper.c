@@ -14,6 +14,7 @@
 #include <ngx_event.h>
 
 #include "lr_spool.h"
+#include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
 
@@ -87,7 +88,9 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
         ngx_live_record_scan_state.workers = 1;
     }
 
-    if (ngx_live_record_oss_init(cycle) != NGX_OK) {
+    if (ngx_live_record_oss_init(cycle) != NGX_OK
+        || ngx_live_record_notify_init(cycle) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -132,6 +135,7 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
         ngx_live_record_ship_destroy(s);
     }
 
+    ngx_live_record_notify_exit();
     ngx_live_record_engines_free();
     lr_spool_free(&ngx_live_record_scan_state.list);
     lr_buf_free(&ngx_live_record_scan_state.aside);
@@ -396,6 +400,7 @@ ngx_live_record_shipper_tell(const char *dir, const char *id,
     s->near = alive;
     s->news = 1;
 
+    ngx_live_record_notify_tell(s);
     ngx_live_record_ship_see(s);
 }
 
@@ -445,6 +450,8 @@ ngx_live_record_ship_create(ngx_str_t *path)
 void
 ngx_live_record_ship_destroy(ngx_live_record_ship_t *s)
 {
+    ngx_live_record_notify_forget(s);
+
     ngx_queue_remove(&s->queue);
     ngx_rbtree_delete(&ngx_live_record_ship_tree, &s->sn.node);
 

@@ -242,6 +242,46 @@ ngx_live_record_check_templates(ngx_conf_t *cf, ngx_array_t *templates)
 }
 
 
+ngx_int_t
+ngx_live_record_check_on_demand(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf)
+{
+    ngx_uint_t                      i, k;
+    ngx_live_record_template_t    **t;
+    ngx_live_record_srv_conf_t    **s;
+    ngx_live_record_notify_conf_t  *nc;
+
+    s = lmcf->servers.elts;
+
+    for (i = 0; i < lmcf->servers.nelts; i++) {
+
+        if (s[i]->templates == NULL) {
+            continue;
+        }
+
+        nc = ngx_live_record_find_notify(lmcf, (char *) s[i]->domain.data);
+
+        t = s[i]->templates->elts;
+
+        for (k = 0; k < s[i]->templates->nelts; k++) {
+
+            if (t[k]->on_demand == NGX_LIVE_RECORD_CALLBACK
+                && (nc == NULL || nc->on_demand.len == 0))
+            {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "\"on_demand callback\" of \"live_record\" "
+                              "needs \"on_demand=\" of "
+                              "\"live_record_notify\" in %s:%ui",
+                              t[k]->file, t[k]->line);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_live_record_template_t *
 ngx_live_record_find_template(ngx_live_record_srv_conf_t *lscf,
     ngx_str_t *app, ngx_str_t *stream)

@@ -30,10 +30,13 @@ void
 lr_on_demand_url(lr_buf_t *b, const char *url,
     const lr_on_demand_question_t *q)
 {
-    char  rate[16];
+    char    rate[16];
+    size_t  n;
 
-    lr_buf_puts(b, url);
-    lr_buf_puts(b, strchr(url, '?') ? "&app=" : "?app=");
+    n = strcspn(url, "#");
+
+    lr_buf_append(b, url, n);
+    lr_buf_puts(b, memchr(url, '?', n) ? "&app=" : "?app=");
     lr_url_encode(b, q->app, strlen(q->app));
 
     snprintf(rate, sizeof(rate), "%u", q->vbitrate);

@@ -136,7 +136,8 @@ lr_recording_event(void *data, const char *event, json_t *o)
         rec->spans++;
 
         if (r->reader && r->reader->span) {
-            return r->reader->span(r->reader->data, time, v);
+            return r->reader->span(r->reader->data, time, v,
+                                   json_object_get(o, "args"));
         }
 
     } else if (strcmp(event, "unpublish") == 0) {
@@ -270,12 +271,21 @@ lr_recording_time(json_t *o, const char *key, int64_t *v)
 
 
 int
-lr_recording_publish(int fd, int64_t time, int64_t media)
+lr_recording_publish(int fd, int64_t time, int64_t media, const char *args)
 {
-    return lr_journal_write(fd, "publish",
-                            json_pack("{s:I, s:I}",
-                                      "time", (json_int_t) time,
-                                      "media", (json_int_t) media));
+    json_t  *o;
+
+    o = json_pack("{s:I, s:I}", "time", (json_int_t) time,
+                  "media", (json_int_t) media);
+
+    if (o && args && args[0]
+        && json_object_set_new(o, "args", json_loads(args, 0, NULL)) == -1)
+    {
+        json_decref(o);
+        o = NULL;
+    }
+
+    return lr_journal_write(fd, "publish", o);
 }
 
 
@@ -533,7 +543,8 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
         if (lr_recording_mend(&claim->rec, claim->dir, claim->fd) == LR_OK
             && lr_recording_read(&claim->rec, claim->dir, NULL, err, size)
                == LR_OK
-            && lr_recording_publish(claim->fd, now, claim->rec.media)
+            && lr_recording_publish(claim->fd, now, claim->rec.media,
+                                    settings->push_args)
                == LR_OK)
         {
             claim->resumed = 1;
@@ -682,7 +693,8 @@ lr_recording_create(lr_claim_t *claim, const char *spool,
                                       "id", id,
                                       "time", (json_int_t) now))
            != LR_OK
-        || lr_recording_publish(claim->fd, now, 0) != LR_OK)
+        || lr_recording_publish(claim->fd, now, 0, settings->push_args)
+           != LR_OK)
     {
         goto failed;
     }

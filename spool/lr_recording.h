@@ -9,7 +9,7 @@
  * it):
  *
  *   start      version, id, time
- *   publish    time, media                  a span begins
+ *   publish    time, media, args            a span begins
  *   open       file, cycle, base, media, wall, discontinuity
  *   close      file, duration, bytes, rows, independent
  *   drop       file                         nothing of it was usable
@@ -25,6 +25,7 @@
 #define _LR_RECORDING_H_INCLUDED_
 
 
+#include <jansson.h>
 #include "lr_core.h"
 #include "lr_fragment.h"
 #include "lr_settings.h"
@@ -63,10 +64,14 @@ typedef struct {
 } lr_recording_t;
 
 
-/* called for each closed fragment and each begun span as they are read */
+/*
+ * Called for each closed fragment and each begun span as they are read; args
+ * are the span's as of lr_push_args(), or NULL.
+ */
 typedef struct {
     int               (*fragment)(void *data, const lr_fragment_t *f);
-    int               (*span)(void *data, int64_t wall, int64_t media);
+    int               (*span)(void *data, int64_t wall, int64_t media,
+                              json_t *args);
     void               *data;
 } lr_recording_reader_t;
 
@@ -79,8 +84,12 @@ typedef struct {
 int lr_recording_read(lr_recording_t *rec, const char *dir,
     const lr_recording_reader_t *reader, char *err, size_t size);
 
-/* these append one event to record.log; LR_ERROR with errno */
-int lr_recording_publish(int fd, int64_t time, int64_t media);
+/*
+ * These append one event to record.log; LR_ERROR with errno.  args is JSON
+ * as of lr_push_args(), or NULL or empty for none.
+ */
+int lr_recording_publish(int fd, int64_t time, int64_t media,
+    const char *args);
 int lr_recording_open(int fd, const lr_fragment_t *f);
 int lr_recording_close(int fd, const lr_fragment_t *f);
 int lr_recording_drop(int fd, uint32_t number);

@@ -18,7 +18,8 @@
 
 static int lr_ship_read(lr_ship_t *s, char *err, size_t size);
 static int lr_ship_on_fragment(void *data, const lr_fragment_t *f);
-static int lr_ship_on_span(void *data, int64_t wall, int64_t media);
+static int lr_ship_on_span(void *data, int64_t wall, int64_t media,
+    json_t *args);
 static int lr_ship_add_spans(lr_ship_t *s);
 static int lr_ship_prepare_fragment(lr_ship_t *s, lr_ship_order_t *order);
 static int lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key);
@@ -183,7 +184,7 @@ lr_ship_on_fragment(void *data, const lr_fragment_t *f)
 
 
 static int
-lr_ship_on_span(void *data, int64_t wall, int64_t media)
+lr_ship_on_span(void *data, int64_t wall, int64_t media, json_t *args)
 {
     lr_ship_t *s = data;
 
@@ -200,6 +201,10 @@ lr_ship_on_span(void *data, int64_t wall, int64_t media)
         }
 
         s->spans = more;
+    }
+
+    if (lr_ship_notice_span(s, media, args) != LR_OK) {
+        return LR_ERROR;
     }
 
     s->spans[s->nspans].wall = wall;
@@ -637,6 +642,8 @@ int
 lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step,
     const lr_ship_result_t *result)
 {
+    json_t  *o;
+
     switch (step) {
 
     case LR_SHIP_FRAGMENT:
@@ -651,11 +658,16 @@ lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step,
                                          "closed", (int) s->part->closed));
 
     case LR_SHIP_INDEX:
-        return lr_ship_journal(s, "index",
-                               json_pack("{s:I, s:s, s:I}",
-                                         "cycle", (json_int_t) s->cycle,
-                                         "key", result->key, "bytes",
-                                         (json_int_t) result->bytes));
+
+        o = json_pack("{s:I, s:s, s:I}", "cycle", (json_int_t) s->cycle,
+                      "key", result->key, "bytes",
+                      (json_int_t) result->bytes);
+
+        if (result->key[0]) {
+            lr_ship_notice_index(s, o);
+        }
+
+        return lr_ship_journal(s, "index", o);
 
     case LR_SHIP_DAY:
         return lr_ship_journal(s, "day",
@@ -716,6 +728,10 @@ lr_ship_confirm_fragment(lr_ship_t *s, const lr_ship_result_t *result)
                             json_integer((json_int_t) s->content.mp4));
         json_object_set_new(o, "flv",
                             json_integer((json_int_t) s->content.flv));
+    }
+
+    if (result->key[0]) {
+        lr_ship_notice_fragment(s, o);
     }
 
     rc = lr_ship_journal(s, "fragment", o);
@@ -910,6 +926,7 @@ lr_ship_close(lr_ship_t *s)
     s->fragments = NULL;
     s->n = 0;
 
+    lr_ship_notice_free(s);
     free(s->spans);
     s->spans = NULL;
     s->nspans = 0;

@@ -51,7 +51,7 @@ urls(void **state)
     q.vbitrate = 0;
     q.hevc = 1;
 
-    lr_on_demand_url(&b, "https://a.example.com/?token=1", &q);
+    lr_on_demand_url(&b, "https://a.example.com/?token=1#top", &q);
     assert_string_equal((char *) b.data,
                         "https://a.example.com/?token=1&app=a%20b&domain="
                         "&stream=x%26y%3D1%23%2F%25&vbitrate=0&codec=h265");
