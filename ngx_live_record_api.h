@@ -89,6 +89,7 @@ extern ngx_module_t  ngx_live_record_http_module;
 
 extern const ngx_live_record_action_t  ngx_live_record_config_actions[];
 extern const ngx_live_record_action_t  ngx_live_record_command_actions[];
+extern const ngx_live_record_action_t  ngx_live_record_notify_actions[];
 
 
 /* ngx_live_record_api.c */

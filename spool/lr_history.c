@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -245,5 +246,9 @@ lr_history_equal(json_t *line, const char *key, const char *value)
 
     s = json_string_value(json_object_get(line, key));
 
-    return value == NULL || (s && strcmp(s, value) == 0);
+    /* domains have no case */
+
+    return value == NULL || (s && (strcmp(key, "domain") == 0
+                                   ? strcasecmp(s, value)
+                                   : strcmp(s, value)) == 0);
 }
