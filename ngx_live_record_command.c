@@ -17,9 +17,10 @@
 /* how often a worker with publishers looks for commands, ms */
 #define NGX_LIVE_RECORD_LOOK     200
 
-/* how often it is looked for a result, and for how long, ms */
+/* how often it is looked for a result, ms, and for how long: a client of
+   Alibaba's gives up after 3 s by default */
 #define NGX_LIVE_RECORD_WAIT     50
-#define NGX_LIVE_RECORD_PATIENT  5000
+#define NGX_LIVE_RECORD_PATIENT  2500
 
 
 typedef struct {
