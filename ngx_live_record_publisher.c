@@ -345,6 +345,10 @@ ngx_live_record_publisher_command(uint64_t serial,
     case NGX_LIVE_RECORD_CANCEL_DELAY:
         p->no_grace = 1;
 
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "live record: \"%s/%s\" has no grace any more: by "
+                      "command", p->settings.app, p->settings.stream);
+
         if (p->recorder) {
             ngx_live_record_recorder_cancel_grace(p->recorder);
         }
@@ -358,6 +362,11 @@ ngx_live_record_publisher_command(uint64_t serial,
         if (p->recorder) {
             ngx_live_record_recorder_restart(p->recorder);
         }
+
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "live record: \"%s/%s\" begins a new cycle at the next "
+                      "key frame: by command", p->settings.app,
+                      p->settings.stream);
     }
 
     return NGX_LIVE_RECORD_DONE;
@@ -370,6 +379,12 @@ ngx_live_record_publisher_by_hand(ngx_live_record_publisher_t *p)
     if (p->mode == NGX_LIVE_RECORD_OFF) {
         p->mode = NGX_LIVE_RECORD_AT_KEY;
         p->no_grace = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "live record: \"%s/%s\" is recorded from the next key "
+                      "frame on: by command", p->settings.app,
+                      p->settings.stream);
+
         return NGX_LIVE_RECORD_DONE;
     }
 

@@ -169,6 +169,14 @@ ngx_live_record_streams_init(void)
 
 
 void
+ngx_live_record_streams_exit(void)
+{
+    ngx_live_record_streams_sweep(ngx_live_record_streams_lock(), ngx_pid);
+    ngx_live_record_streams_unlock();
+}
+
+
+void
 ngx_live_record_streams_enter(ngx_live_record_stream_t *s,
     const char *scope, const char *app, const char *stream)
 {

@@ -39,8 +39,9 @@ typedef struct {
 ngx_int_t ngx_live_record_streams_add(ngx_conf_t *cf,
     ngx_live_record_main_conf_t *lmcf);
 
-/* in a worker: clears what earlier ones left */
+/* a worker begins and ends: clears what earlier ones left, and its own */
 void ngx_live_record_streams_init(void);
+void ngx_live_record_streams_exit(void);
 
 /*
  * A stream that is published in this worker; s->serial is 0 if the table

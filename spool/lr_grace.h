@@ -16,8 +16,9 @@
 /*
  * Ends at "now", in unix ms, those recordings of a stream that nobody
  * records any more and whose grace still runs.  They have the domain as
- * their scope, or none.  *n is how many there were, and none is left.  LR_AGAIN: one of them is locked by somebody who is
- * looking at it, or has a recorder.  LR_ERROR with a reason in err.
+ * their scope, or none.  *n is how many there were, and none is left.
+ * LR_AGAIN: one of them is locked by somebody who is looking at it, or has a
+ * recorder.  LR_ERROR with a reason in err.
  */
 int lr_grace_cancel(const char *spool, const char *domain, const char *app,
     const char *stream, int64_t now, unsigned *n, char *err, size_t size);
