@@ -533,11 +533,12 @@ on_fragment(void *data, const lr_fragment_t *f)
 
 
 static int
-on_span(void *data, int64_t wall, int64_t media)
+on_span(void *data, int64_t wall, int64_t media, json_t *args)
 {
     count_t  *n = data;
 
     (void) media;
+    assert_null(args);
     n->spans += wall >= NOW;
 
     return LR_OK;
