@@ -349,6 +349,10 @@ ngx_live_record_api_cleanup(void *data)
         ngx_queue_remove(&api->queue);
     }
 
+    if (api->event.posted) {
+        ngx_delete_posted_event(&api->event);
+    }
+
     if (!api->answered && api->cancel) {
         api->cancel(api);
     }
