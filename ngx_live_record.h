@@ -40,6 +40,16 @@
 #define NGX_LIVE_RECORD_MD5          0
 #define NGX_LIVE_RECORD_CRC64NVME    1
 
+/* who decides whether a stream is recorded */
+#define NGX_LIVE_RECORD_ALWAYS       0
+#define NGX_LIVE_RECORD_CALLBACK     1
+#define NGX_LIVE_RECORD_PUSH_ARGS    2
+#define NGX_LIVE_RECORD_COMMAND      3
+
+/* and what to do if that cannot be told */
+#define NGX_LIVE_RECORD_SKIP         0
+#define NGX_LIVE_RECORD_RECORD       1
+
 
 /* a live_record_bucket block */
 
@@ -108,6 +118,8 @@ typedef struct {
     ngx_str_t                  app;
     ngx_str_t                  stream;
     lr_settings_t              settings;       /* but names and domain */
+    ngx_uint_t                 on_demand;      /* NGX_LIVE_RECORD_ALWAYS.. */
+    ngx_uint_t                 on_demand_fail; /* NGX_LIVE_RECORD_SKIP.. */
     time_t                     created;        /* when it was read */
     unsigned                   application:1;  /* it stands in one */
     u_char                    *file;
@@ -124,8 +136,9 @@ typedef struct {
     ngx_str_t                  timezone;
     lr_zone_t                  zone;
     ngx_array_t                buckets;   /* ngx_live_record_bucket_t * */
-    ngx_array_t                servers; /* ngx_live_record_srv_conf_t * */
+    ngx_array_t                servers;   /* ngx_live_record_srv_conf_t * */
     ngx_uint_t                 templates;      /* in all servers */
+    ngx_shm_zone_t            *streams;
 } ngx_live_record_main_conf_t;
 
 
@@ -207,6 +220,10 @@ char *ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_live_record_check_templates(ngx_conf_t *cf,
     ngx_array_t *templates);
 
+/* the same of all servers: whoever is to be asked has an address */
+ngx_int_t ngx_live_record_check_on_demand(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf);
+
 /* the template for a stream: the most specific one, or NULL */
 ngx_live_record_template_t *ngx_live_record_find_template(
     ngx_live_record_srv_conf_t *lscf, ngx_str_t *app, ngx_str_t *stream);
@@ -225,12 +242,38 @@ typedef struct ngx_live_record_recorder_s  ngx_live_record_recorder_t;
 
 ngx_int_t ngx_live_record_recorder_init(ngx_cycle_t *cycle);
 
+/* until it is known whether to record, and what to do if it never is */
+
+typedef enum {
+    NGX_LIVE_RECORD_GO = 0,                    /* it is known */
+    NGX_LIVE_RECORD_HOLD_DROP,
+    NGX_LIVE_RECORD_HOLD_RECORD
+} ngx_live_record_hold_e;
+
 /*
  * Begins to record; the settings are copied.  NULL when there is no memory.
- * The recorder lives until it was stopped and its last write is done.
+ * The recorder lives until it was stopped and its last write is done.  One
+ * that is held keeps messages in memory until it is released or dropped,
+ * also when it was stopped.
  */
 ngx_live_record_recorder_t *ngx_live_record_recorder_start(
-    const lr_settings_t *settings);
+    const lr_settings_t *settings, ngx_live_record_hold_e hold);
+
+/* one that was held is to record after all, in these formats and cycles */
+void ngx_live_record_recorder_release(ngx_live_record_recorder_t *r,
+    unsigned formats, int64_t cycle);
+
+/* one that was held is to leave nothing behind; the caller forgets it */
+void ngx_live_record_recorder_drop(ngx_live_record_recorder_t *r);
+
+/* what is recorded from the next key frame on goes into a new cycle */
+void ngx_live_record_recorder_restart(ngx_live_record_recorder_t *r);
+
+/* the recording ends with the publish */
+void ngx_live_record_recorder_cancel_grace(ngx_live_record_recorder_t *r);
+
+/* the first n bytes of a chain, or as many as there are; gives how many */
+size_t ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n);
 
 /* takes a message's bytes: they are copied; type as of FLV */
 void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,

@@ -221,6 +221,7 @@ int
 lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
 {
     int       rc;
+    int64_t   grace;
     uint64_t  offset;
 
     offset = s->rec.offset;
@@ -239,10 +240,12 @@ lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
         return LR_OK;
     }
 
+    grace = lr_recording_grace_of(&s->rec, s->settings.grace);
+
     if (s->rec.state == LR_RECORDING_PAUSED && !s->rec.has_open
-        && now <= s->rec.time + s->settings.grace)
+        && now <= s->rec.time + grace)
     {
-        s->until = s->rec.time + s->settings.grace + 1;
+        s->until = s->rec.time + grace + 1;
         return LR_OK;
     }
 

@@ -40,6 +40,16 @@ good('in server', $spool . $bucket,
      live_record * stream { bucket local; }
      live_record * * { bucket local; }');
 
+good('on demand', $spool . $bucket,
+    'live_record_notify http://127.0.0.1/ on_demand=http://127.0.0.1/ask;
+     live_record * * { bucket local; on_demand callback; }');
+good('on demand, in another server of the domain', $spool . $bucket,
+    'live_record_notify http://127.0.0.1/ on_demand=http://127.0.0.1/ask;
+     }
+     server {
+     listen 127.0.0.1:%%PORT_2%%;
+     live_record * * { bucket local; on_demand callback; }');
+
 good('everything in a template', $spool . $bucket,
     'live_record_domain live.example.com;
      live_record app stream {
@@ -59,6 +69,8 @@ for (
     'cycle 15m;', 'cycle 6h;', 'fragment 5s;', 'fragment 30s;',
     'grace 1s;', 'grace 6h;', 'index_path off;', 'format m3u8;',
     'format mp4;', 'format flv;', 'format flv m3u8 mp4;',
+    'on_demand off;', 'on_demand push_args;', 'on_demand command;',
+    'on_demand push_args; on_demand_fail record;', 'on_demand_fail skip;',
     'path {StreamName}/{Sequence}_{UnixTimestamp};',
 ) {
     good($_, $spool . $bucket, "live_record * * { bucket local; $_ }");
@@ -353,6 +365,9 @@ bad("the name $_", $_, $spool . $bucket, "live_record a $_ { bucket local; }")
 for (
     [ 'cycle 14m;', '14m' ], [ 'cycle 7h;', '7h' ], [ 'cycle x;', 'x' ],
     [ 'fragment 4s;', '4s' ], [ 'fragment 31s;', '31s' ],
+    [ 'on_demand on;', 'off", "callback", "push_args" or "command"' ],
+    [ 'on_demand_fail retry;', '"record" or "skip"' ],
+    [ 'on_demand callback;', 'on_demand=' ],
     [ 'grace 0;', '0' ], [ 'grace 7h;', '7h' ], [ 'grace -1s;', '-1s' ],
     [ 'format avi;', 'avi' ], [ 'format m3u8 m3u8;', 'm3u8' ],
     [ 'format mp4 flv mp4;', '"mp4" is duplicate' ],
