@@ -30,11 +30,6 @@ static ngx_live_record_request_t *ngx_live_record_bucket_turn(
 static void ngx_live_record_bucket_timer(ngx_event_t *ev);
 
 
-/* all parts of an upload but the last are as large as that */
-#define NGX_LIVE_RECORD_OSS_PART_MIN  (100 * 1024)
-#define NGX_LIVE_RECORD_S3_PART_MIN   (5 * 1024 * 1024)
-
-
 /* kept for the next fragment, so that memory follows the requests under way
    and not the recordings */
 
@@ -95,17 +90,7 @@ ngx_live_record_request_create(void)
 uint64_t
 ngx_live_record_bucket_part_min(ngx_live_record_bucket_t *b)
 {
-    switch (b->type) {
-
-    case NGX_LIVE_RECORD_OSS:
-        return NGX_LIVE_RECORD_OSS_PART_MIN;
-
-    case NGX_LIVE_RECORD_S3:
-        return NGX_LIVE_RECORD_S3_PART_MIN;
-
-    default:
-        return 1;
-    }
+    return b->type == NGX_LIVE_RECORD_DIR ? 1 : (uint64_t) b->part_size;
 }
 
 

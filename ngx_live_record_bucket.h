@@ -45,6 +45,7 @@ struct ngx_live_record_request_s {
     char                      *after;      /* of LIST: keys behind this */
     const char                *type;       /* of PUT, BEGIN: Content-Type */
     const char                *tag;        /* the recording's id */
+    lr_object_kind_e           kind;       /* of PUT; of others it is media */
     lr_body_t                  body;       /* of PUT, PART */
     unsigned                   backlog:1;  /* there is much more to come */
     unsigned                   keep:1;     /* of PUT, BEGIN, COMPLETE, MOVE:
@@ -56,6 +57,8 @@ struct ngx_live_record_request_s {
     unsigned                   again:1;    /* of BEGIN: uploads of this key
                                               may have been left open, and
                                               are aborted first */
+    unsigned                   work:1;     /* of BEGIN: the object will be
+                                              moved away from its key */
     uint32_t                   number;     /* of PART: from 1 */
     uint64_t                   offset;     /* of PART: of its bytes, counted
                                               from the start of part 2; of

@@ -552,6 +552,7 @@ ngx_live_record_ship_fill(ngx_live_record_ship_t *s)
     ngx_cpystrn((u_char *) req->key, order->key.data, order->key.len + 1);
 
     req->op = NGX_LIVE_RECORD_PUT;
+    req->kind = LR_OBJECT_MEDIA;
     req->tag = s->ship.rec.id;
     req->to = (char *) order->to.data;
     req->keep = order->keep;
@@ -573,14 +574,20 @@ ngx_live_record_ship_fill(ngx_live_record_ship_t *s)
 
     case LR_SHIP_MANIFEST:
         req->type = "application/json";
+        req->kind = LR_OBJECT_MANIFEST;
         return NGX_OK;
 
     case LR_SHIP_INDEX:
         req->type = "application/vnd.apple.mpegurl";
+        req->kind = LR_OBJECT_PLAYLIST;
         return NGX_OK;
 
     case LR_SHIP_BEGIN:
         req->op = NGX_LIVE_RECORD_BEGIN;
+
+        /* only a working name is sure to be nobody else's */
+
+        req->work = !order->keep;
         break;
 
     case LR_SHIP_PART:
