@@ -27,6 +27,8 @@
 #include "lr_url.h"
 
 
+#define NGX_LIVE_RECORD_VERSION      "0.1.0"
+
 #define NGX_LIVE_RECORD_DIR          0
 #define NGX_LIVE_RECORD_OSS          1
 #define NGX_LIVE_RECORD_S3           2
@@ -49,6 +51,10 @@
 /* and what to do if that cannot be told */
 #define NGX_LIVE_RECORD_SKIP         0
 #define NGX_LIVE_RECORD_RECORD       1
+
+
+typedef struct ngx_live_record_bucket_counts_s
+                                              ngx_live_record_bucket_counts_t;
 
 
 /* a live_record_bucket block */
@@ -109,6 +115,7 @@ typedef struct {
     int64_t                    skew;           /* store's clock - ours, s */
     char                       told[64];       /* by an s3: its region */
     void                      *client;
+    ngx_live_record_bucket_counts_t  *counts;
 } ngx_live_record_bucket_t;
 
 
@@ -139,6 +146,7 @@ typedef struct {
     ngx_array_t                servers;   /* ngx_live_record_srv_conf_t * */
     ngx_uint_t                 templates;      /* in all servers */
     ngx_shm_zone_t            *streams;
+    ngx_shm_zone_t            *counters;
 } ngx_live_record_main_conf_t;
 
 

@@ -8,6 +8,7 @@
 
 #include "lr_rpc_xml.h"
 #include "ngx_live_record_api.h"
+#include "ngx_live_record_counters.h"
 
 
 /* 588.849 shall not be 588.84900000000005 */
@@ -107,6 +108,13 @@ ngx_live_record_api_send(ngx_live_record_api_t *api, ngx_uint_t status,
 
     api->answered = 1;
     api->status = status;
+
+    ngx_live_record_count(ngx_live_record_counts->calls[
+                          status < NGX_HTTP_BAD_REQUEST
+                          ? NGX_LIVE_RECORD_CALL_OK
+                          : status < NGX_HTTP_INTERNAL_SERVER_ERROR
+                            ? NGX_LIVE_RECORD_CALL_REFUSED
+                            : NGX_LIVE_RECORD_CALL_FAILED], 1);
 
     if (o == NULL || ngx_live_record_api_text(api, root, o) != NGX_OK) {
         api->text.len = 0;

@@ -11,6 +11,7 @@
 #include "lr_nonce.h"
 #include "lr_time.h"
 #include "ngx_live_record_api.h"
+#include "ngx_live_record_zone.h"
 
 
 /* seconds that a call's time may differ from ours, as in the cloud */
@@ -506,22 +507,15 @@ ngx_live_record_api_nonces(ngx_conf_t *cf)
 static ngx_int_t
 ngx_live_record_api_init_zone(ngx_shm_zone_t *zone, void *data)
 {
-    void             *p;
-    size_t            size;
-    ngx_slab_pool_t  *shpool;
+    void    *p;
+    size_t   size;
 
     if (data) {
         zone->data = data;
         return NGX_OK;
     }
 
-    shpool = (ngx_slab_pool_t *) zone->shm.addr;
-
-    /* all that the pool gives at once; the lock is its own */
-
-    size = shpool->pfree * ngx_pagesize;
-
-    p = ngx_slab_alloc(shpool, size);
+    p = ngx_live_record_zone_all(zone, &size);
     if (p == NULL) {
         return NGX_ERROR;
     }

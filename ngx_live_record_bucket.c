@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_live_record_counters.h"
 #include "ngx_live_record_limit.h"
 
 
@@ -23,6 +24,8 @@ static void ngx_live_record_lend_engine(ngx_live_record_request_t *req);
 static void ngx_live_record_return_engine(ngx_live_record_request_t *req);
 static void ngx_live_record_request_run(ngx_live_record_request_t *req);
 static void ngx_live_record_request_destroy(ngx_live_record_request_t *req);
+static void ngx_live_record_request_count(ngx_live_record_request_t *req);
+static void ngx_live_record_object_count(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_state(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
 static ngx_live_record_request_t *ngx_live_record_bucket_turn(
@@ -116,6 +119,7 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     backlog = req->backlog && req->body.kind != LR_BODY_TEXT;
 
     ngx_queue_insert_tail(&req->bucket->waiting[backlog], &req->queue);
+    ngx_live_record_count(req->bucket->counts->waiting, 1);
 
     ngx_live_record_bucket_next(req->bucket);
 }
@@ -125,6 +129,8 @@ static void
 ngx_live_record_request_run(ngx_live_record_request_t *req)
 {
     req->active = 1;
+    ngx_live_record_count(req->bucket->counts->active, 1);
+
     req->era = lr_gate_begin(&req->bucket->gate);
 
     if ((req->op == NGX_LIVE_RECORD_PUT || req->op == NGX_LIVE_RECORD_PART)
@@ -154,6 +160,7 @@ ngx_live_record_request_done(ngx_live_record_request_t *req)
     b = req->bucket;
 
     req->active = 0;
+    ngx_live_record_count(b->counts->active, -1);
 
     /* what was wrong here, or with this object, is nothing to others */
 
@@ -172,6 +179,7 @@ ngx_live_record_request_done(ngx_live_record_request_t *req)
         ngx_live_record_request_destroy(req);
 
     } else {
+        ngx_live_record_request_count(req);
         ngx_live_record_bucket_state(req);
         req->handler(req);
     }
@@ -245,6 +253,7 @@ ngx_live_record_bucket_turn(ngx_live_record_bucket_t *b)
 
     q = ngx_queue_head(&b->waiting[i]);
     ngx_queue_remove(q);
+    ngx_live_record_count(b->counts->waiting, -1);
 
     req = ngx_queue_data(q, ngx_live_record_request_t, queue);
     req->queue.next = NULL;
@@ -271,6 +280,104 @@ ngx_live_record_requests_let_go(void)
     for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
         ngx_live_record_bucket_next(b[i]);
     }
+}
+
+
+static void
+ngx_live_record_request_count(ngx_live_record_request_t *req)
+{
+    ngx_uint_t                        result;
+    ngx_live_record_bucket_counts_t  *c;
+
+    c = req->bucket->counts;
+
+    switch (req->result) {
+
+    case LR_RETRY_OK:
+        result = NGX_LIVE_RECORD_RESULT_OK;
+        ngx_live_record_count_sent(c, req->bytes);
+        ngx_live_record_object_count(req);
+        break;
+
+    case LR_RETRY_EXISTS:
+        result = NGX_LIVE_RECORD_RESULT_EXISTS;
+        break;
+
+    case LR_RETRY_GONE:
+        result = NGX_LIVE_RECORD_RESULT_GONE;
+        break;
+
+    case LR_RETRY_ADMIN:
+    case LR_RETRY_CREDENTIALS:
+        result = NGX_LIVE_RECORD_RESULT_REFUSED;
+        break;
+
+    default:
+        result = NGX_LIVE_RECORD_RESULT_FAILED;
+    }
+
+    if (req->local) {
+        result = NGX_LIVE_RECORD_RESULT_LOCAL;
+    }
+
+    ngx_live_record_count(c->requests[result], 1);
+}
+
+
+/* what has got its name in the bucket */
+
+static void
+ngx_live_record_object_count(ngx_live_record_request_t *req)
+{
+    uint64_t                          bytes;
+    ngx_live_record_count_kind_e      kind;
+    ngx_live_record_bucket_counts_t  *c;
+
+    bytes = req->bytes;
+
+    switch (req->op) {
+
+    case NGX_LIVE_RECORD_PUT:
+        break;
+
+    case NGX_LIVE_RECORD_COMPLETE:
+
+        /* under a working name it will be moved */
+
+        if (!req->keep) {
+            return;
+        }
+
+        /* fall through */
+
+    case NGX_LIVE_RECORD_MOVE:
+        bytes = req->size;
+        break;
+
+    default:
+        return;
+    }
+
+    if (req->kind == LR_OBJECT_MANIFEST) {
+        kind = NGX_LIVE_RECORD_KIND_MANIFEST;
+
+    } else if (req->kind == LR_OBJECT_PLAYLIST) {
+        kind = NGX_LIVE_RECORD_KIND_PLAYLIST;
+
+    } else if (ngx_strcmp(req->type, "video/mp2t") == 0) {
+        kind = NGX_LIVE_RECORD_KIND_TS;
+
+    } else if (ngx_strcmp(req->type, "video/mp4") == 0) {
+        kind = NGX_LIVE_RECORD_KIND_MP4;
+
+    } else {
+        kind = NGX_LIVE_RECORD_KIND_FLV;
+    }
+
+    c = req->bucket->counts;
+
+    ngx_live_record_count(c->objects[kind], 1);
+    ngx_live_record_count(c->bytes[kind], bytes);
 }
 
 
@@ -305,6 +412,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         }
 
         b->failing = LR_RETRY_OK;
+        ngx_live_record_count_success(b->counts);
         return;
 
     case LR_RETRY_CLOCK:
@@ -325,6 +433,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         }
 
         b->failing = LR_RETRY_ADMIN;
+        ngx_live_record_count_failure(b->counts, LR_RETRY_ADMIN, req->err);
         return;
 
     default:
@@ -340,6 +449,8 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
                           &b->name, req->err);
             b->failing = LR_RETRY_AGAIN;
         }
+
+        ngx_live_record_count_failure(b->counts, b->failing, req->err);
     }
 }
 
@@ -357,6 +468,7 @@ ngx_live_record_request_free(ngx_live_record_request_t *req)
     if (!req->active) {
         if (req->queue.next) {
             ngx_queue_remove(&req->queue);
+            ngx_live_record_count(req->bucket->counts->waiting, -1);
         }
 
         ngx_live_record_request_destroy(req);

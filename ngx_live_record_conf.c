@@ -11,6 +11,7 @@
 #include <ngx_event.h>
 #include <ngx_rtmp.h>
 
+#include "ngx_live_record_counters.h"
 #include "ngx_live_record_streams.h"
 
 
@@ -141,7 +142,10 @@ ngx_live_record_init_main_conf(ngx_conf_t *cf, void *conf)
         }
     }
 
-    if (lmcf->spool.len && ngx_live_record_streams_add(cf, lmcf) != NGX_OK) {
+    if (lmcf->spool.len
+        && (ngx_live_record_streams_add(cf, lmcf) != NGX_OK
+            || ngx_live_record_counters_add(cf, lmcf) != NGX_OK))
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -99,12 +99,14 @@ ngx_live_record_ask(ngx_live_record_publisher_t *p, ngx_uint_t hevc)
         if (p->on_demand_fail == NGX_LIVE_RECORD_RECORD) {
             ngx_live_record_recorder_release(p->recorder, p->settings.formats,
                                              p->settings.cycle);
+            ngx_live_record_streams_why(&p->stream, NGX_LIVE_RECORD_WHY_NONE);
             return;
         }
 
         ngx_live_record_recorder_drop(p->recorder);
         p->recorder = NULL;
         p->mode = NGX_LIVE_RECORD_OFF;
+        ngx_live_record_streams_why(&p->stream, NGX_LIVE_RECORD_WHY_MEMORY);
         return;
     }
 
@@ -302,6 +304,10 @@ ngx_live_record_question_settle(ngx_live_record_question_t *q,
 
     if (p) {
         p->question = NULL;
+
+        ngx_live_record_streams_why(&p->stream,
+                                    record ? NGX_LIVE_RECORD_WHY_NONE
+                                           : NGX_LIVE_RECORD_WHY_CALLBACK);
 
         if (!record) {
             p->recorder = NULL;

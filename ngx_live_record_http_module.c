@@ -7,6 +7,7 @@
 
 
 #include "ngx_live_record_api.h"
+#include "ngx_live_record_report.h"
 
 
 static void *ngx_live_record_create_http_conf(ngx_conf_t *cf);
@@ -14,6 +15,8 @@ static void *ngx_live_record_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_live_record_report(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_live_record_api_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -34,6 +37,20 @@ static ngx_command_t  ngx_live_record_http_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("live_record_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_live_record_report,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_live_record_status_handler },
+
+    { ngx_string("live_record_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_live_record_report,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_live_record_metrics_handler },
 
       ngx_null_command
 };
@@ -153,6 +170,27 @@ ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_live_record_api_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* a location has one content */
+
+static char *
+ngx_live_record_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return clcf->handler == (ngx_http_handler_pt) cmd->post
+               ? "is duplicate" : "has another content handler in its "
+                                  "location";
+    }
+
+    clcf->handler = (ngx_http_handler_pt) cmd->post;
 
     return NGX_CONF_OK;
 }

@@ -17,6 +17,7 @@
 
 #include "lr_flv.h"
 #include "lr_push_args.h"
+#include "ngx_live_record_counters.h"
 #include "ngx_live_record_publisher.h"
 
 
@@ -264,6 +265,7 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_live_record_counters_init(cycle);
     ngx_live_record_publisher_init();
     ngx_live_record_command_init(cycle);
 
@@ -290,6 +292,7 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
     ngx_live_record_demand_exit();
     ngx_live_record_streams_exit();
     ngx_live_record_shipper_exit(cycle);
+    ngx_live_record_counters_exit();
 }
 
 

@@ -17,6 +17,7 @@
 
 #include "lr_history.h"
 #include "lr_notice.h"
+#include "ngx_live_record_counters.h"
 #include "ngx_live_record_curl.h"
 #include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
@@ -632,6 +633,9 @@ ngx_live_record_notify_advance(ngx_live_record_notifier_t *n)
                           "more", &n->path);
         }
 
+        ngx_live_record_count(ngx_live_record_counts->callbacks[
+                                         NGX_LIVE_RECORD_CALLBACK_GIVEN], 1);
+
         n->outcome.result = NGX_LIVE_RECORD_NOTIFY_GIVEN;
         n->outcome.status = 0;
         n->outcome.to[0] = '\0';
@@ -936,6 +940,8 @@ ngx_live_record_notify_sent(void *data, CURLcode rc)
         n->outcome.why[0] = '\0';
         n->tries = 0;
         n->outcome.result = NGX_LIVE_RECORD_NOTIFY_TAKEN;
+        ngx_live_record_count(ngx_live_record_counts->callbacks[
+                                         NGX_LIVE_RECORD_CALLBACK_TAKEN], 1);
         ngx_live_record_receiver_well(r);
 
     } else {
@@ -995,8 +1001,13 @@ ngx_live_record_notify_refused(ngx_live_record_notifier_t *n)
 
         n->tries = 0;
         n->outcome.result = NGX_LIVE_RECORD_NOTIFY_GIVEN;
+        ngx_live_record_count(ngx_live_record_counts->callbacks[
+                                         NGX_LIVE_RECORD_CALLBACK_GIVEN], 1);
         return;
     }
+
+    ngx_live_record_count(ngx_live_record_counts->callbacks[
+                                        NGX_LIVE_RECORD_CALLBACK_FAILED], 1);
 
     if (n->tries == 1) {
         n->outcome.result = NGX_LIVE_RECORD_NOTIFY_FAILED;

@@ -87,6 +87,13 @@ ngx_live_record_publisher_begin(ngx_live_record_publisher_t *p,
     ngx_live_record_streams_enter(&p->stream, p->settings.scope,
                                   p->settings.app, p->settings.stream);
 
+    if (p->mode == NGX_LIVE_RECORD_OFF) {
+        ngx_live_record_streams_why(&p->stream,
+                                    t->on_demand == NGX_LIVE_RECORD_COMMAND
+                                    ? NGX_LIVE_RECORD_WHY_COMMAND
+                                    : NGX_LIVE_RECORD_WHY_PUSH_ARGS);
+    }
+
     ngx_queue_insert_tail(&ngx_live_record_published, &p->queue);
     ngx_live_record_command_watch();
 }
@@ -209,10 +216,15 @@ ngx_live_record_publisher_start(ngx_live_record_publisher_t *p,
                       p->settings.app, p->settings.stream);
 
         p->mode = NGX_LIVE_RECORD_OFF;
+        ngx_live_record_streams_why(&p->stream, NGX_LIVE_RECORD_WHY_MEMORY);
         return NGX_ERROR;
     }
 
     p->mode = NGX_LIVE_RECORD_ON;
+
+    ngx_live_record_streams_why(&p->stream,
+                                p->to_ask ? NGX_LIVE_RECORD_WHY_ASKED
+                                          : NGX_LIVE_RECORD_WHY_NONE);
 
     if (p->no_grace) {
         ngx_live_record_recorder_cancel_grace(p->recorder);
@@ -340,6 +352,8 @@ ngx_live_record_publisher_command(uint64_t serial,
             ngx_live_record_publisher_halt(p, "stopped by command");
         }
 
+        ngx_live_record_streams_why(&p->stream, NGX_LIVE_RECORD_WHY_COMMAND);
+
         break;
 
     case NGX_LIVE_RECORD_CANCEL_DELAY:
@@ -380,6 +394,8 @@ ngx_live_record_publisher_by_hand(ngx_live_record_publisher_t *p)
         p->mode = NGX_LIVE_RECORD_AT_KEY;
         p->no_grace = 0;
 
+        ngx_live_record_streams_why(&p->stream, NGX_LIVE_RECORD_WHY_WAITS);
+
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "live record: \"%s/%s\" is recorded from the next key "
                       "frame on: by command", p->settings.app,
@@ -404,6 +420,7 @@ ngx_live_record_publisher_by_hand(ngx_live_record_publisher_t *p)
     if (p->recorder) {
         ngx_live_record_recorder_release(p->recorder, p->settings.formats,
                                          p->settings.cycle);
+        ngx_live_record_streams_why(&p->stream, NGX_LIVE_RECORD_WHY_NONE);
     }
 
     return NGX_LIVE_RECORD_DONE;

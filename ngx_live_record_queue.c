@@ -9,6 +9,7 @@
 #include <ngx_event.h>
 
 #include "lr_flv.h"
+#include "ngx_live_record_counters.h"
 #include "ngx_live_record_queue.h"
 
 
@@ -202,7 +203,14 @@ void
 ngx_live_record_queue_close(ngx_live_record_queue_t *q, lr_buf_t *rows,
     int64_t duration)
 {
+    uint32_t                 n;
     ngx_live_record_step_t  *step;
+
+    n = (uint32_t) (rows->len / sizeof(lr_row_t));
+
+    ngx_live_record_count(ngx_live_record_counts->fragments, 1);
+    ngx_live_record_count(ngx_live_record_counts->frames,
+                          ngx_live_record_queue_samples(rows, n));
 
     step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_CLOSE);
 
@@ -393,6 +401,7 @@ ngx_live_record_queue_take(ngx_live_record_queue_t *q)
     q->work_queued = bytes;
     q->lost = 0;
     q->lost_bytes = 0;
+    q->unwritten = 0;
     q->err = 0;
 
     q->steps = *last;
@@ -464,7 +473,10 @@ ngx_live_record_queue_write(ngx_live_record_queue_t *q)
                                  (uint32_t) (step->rows.len
                                              / sizeof(lr_row_t)),
                                  step->duration, &lost);
-            q->lost += ngx_live_record_queue_samples(&step->rows, lost);
+            lost = (uint32_t) ngx_live_record_queue_samples(&step->rows,
+                                                            lost);
+            q->lost += lost;
+            q->unwritten += lost;
             break;
 
         case NGX_LIVE_RECORD_STEP_LOST:
@@ -569,6 +581,15 @@ ngx_live_record_queue_written(ngx_live_record_queue_t *q)
 
     q->busy = 0;
     q->news = 0;
+
+    /* once for all of a task, and not for each frame */
+
+    if (q->err == 0) {
+        ngx_live_record_count(ngx_live_record_counts->received,
+                              q->work_queued);
+    }
+
+    ngx_live_record_count(ngx_live_record_counts->lost_frames, q->unwritten);
 
     while (q->work) {
         step = q->work;
@@ -706,11 +727,13 @@ ngx_live_record_queue_drain(ngx_live_record_queue_t *q)
     }
 
     q->work = q->steps;
+    q->work_queued = q->queued;
     q->steps = NULL;
     q->last = &q->steps;
     q->queued = 0;
     q->lost = 0;
     q->lost_bytes = 0;
+    q->unwritten = 0;
     q->err = 0;
 
     ngx_live_record_queue_write(q);

@@ -61,6 +61,7 @@ struct ngx_live_record_queue_s {
     uint64_t                   lost;       /* frames not written, or whose
                                               loss was not journalled */
     uint64_t                   lost_bytes; /* of the latter */
+    uint64_t                   unwritten;  /* of the former */
     ngx_err_t                  err;        /* the first error, or 0 */
 
     lr_writer_t                writer;     /* the thread's while busy */

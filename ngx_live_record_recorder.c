@@ -16,6 +16,7 @@
 #include "lr_picture.h"
 #include "lr_recording.h"
 #include "lr_timeline.h"
+#include "ngx_live_record_counters.h"
 #include "ngx_live_record_queue.h"
 
 
@@ -1022,6 +1023,9 @@ ngx_live_record_lose(ngx_live_record_recorder_t *r, size_t size,
 
     r->lost_frames++;
     r->lost_bytes += size;
+
+    ngx_live_record_count(ngx_live_record_counts->lost_frames, 1);
+    ngx_live_record_count(ngx_live_record_counts->lost_bytes, size);
 }
 
 

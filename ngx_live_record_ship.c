@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "lr_spool.h"
+#include "ngx_live_record_counters.h"
 #include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
@@ -900,6 +901,8 @@ static void
 ngx_live_record_ship_bucket(ngx_live_record_ship_t *s, lr_retry_e why,
     ngx_uint_t after)
 {
+    ngx_live_record_count(s->request->bucket->counts->retries, 1);
+
     /* for one that is down all wait together: it goes back to its queue */
 
     if (s->request->bucket->gate.down && !s->request->denied) {

@@ -4,8 +4,7 @@
  *
  * Tables of a fixed size in memory that the workers share.  A worker that
  * is killed in the middle leaves an entry with its pid, or half of one that
- * is still free: what makes an entry count is written last.  The lock is
- * that of nginx's slab pool, which the master takes away from dead workers.
+ * is still free: what makes an entry count is written last.
  */
 
 
@@ -15,6 +14,7 @@
 #include <ngx_rtmp.h>
 
 #include "ngx_live_record_streams.h"
+#include "ngx_live_record_zone.h"
 
 
 #define NGX_LIVE_RECORD_STREAMS  4096
@@ -32,11 +32,9 @@ typedef enum {
 
 
 typedef struct {
-    uint64_t                  serial;
-    ngx_pid_t                 pid;
-    char                      scope[NGX_MAXHOSTNAMELEN + 1];
-    char                      app[LR_NAME_MAX + 1];
-    char                      stream[LR_NAME_MAX + 1];
+    uint64_t                     serial;
+    ngx_pid_t                    pid;
+    ngx_live_record_published_t  name;
 } ngx_live_record_streams_entry_t;
 
 
@@ -62,10 +60,10 @@ typedef struct {
 } ngx_live_record_streams_t;
 
 
-static ngx_int_t ngx_live_record_streams_zone(ngx_shm_zone_t *zone,
-    void *data);
 static ngx_live_record_streams_t *ngx_live_record_streams_lock(void);
 static void ngx_live_record_streams_unlock(void);
+static int ngx_live_record_streams_compare(const void *one,
+    const void *two);
 static uint32_t ngx_live_record_streams_hash(const char *app,
     const char *stream);
 static ngx_uint_t ngx_live_record_streams_place(
@@ -74,7 +72,6 @@ static void ngx_live_record_streams_sweep(ngx_live_record_streams_t *t,
     ngx_pid_t pid);
 static ngx_live_record_orders_entry_t *ngx_live_record_streams_order(
     ngx_live_record_streams_t *t, ngx_live_record_order_t *order);
-static ngx_uint_t ngx_live_record_streams_gone(ngx_pid_t pid);
 
 
 static ngx_atomic_uint_t  ngx_live_record_streams_seen;
@@ -85,67 +82,24 @@ ngx_int_t
 ngx_live_record_streams_add(ngx_conf_t *cf,
     ngx_live_record_main_conf_t *lmcf)
 {
-    size_t      size;
-    ngx_str_t   name = ngx_string("live_record_streams");
+    lmcf->streams = ngx_live_record_zone_add(cf, "live_record_streams",
+                                          sizeof(ngx_live_record_streams_t));
 
-    size = ngx_align(sizeof(ngx_live_record_streams_t), ngx_pagesize)
-           + 16 * ngx_pagesize;
-
-    lmcf->streams = ngx_shared_memory_add(cf, &name, size,
-                                          &ngx_live_record_module);
-    if (lmcf->streams == NULL) {
-        return NGX_ERROR;
-    }
-
-    lmcf->streams->init = ngx_live_record_streams_zone;
-
-    return NGX_OK;
-}
-
-
-/* at a reload the workers of before go on with it */
-
-static ngx_int_t
-ngx_live_record_streams_zone(ngx_shm_zone_t *zone, void *data)
-{
-    ngx_slab_pool_t  *pool;
-
-    if (data) {
-        zone->data = data;
-        return NGX_OK;
-    }
-
-    /* fresh pages are zero, and those never used are not touched */
-
-    pool = (ngx_slab_pool_t *) zone->shm.addr;
-
-    zone->data = ngx_slab_alloc(pool, sizeof(ngx_live_record_streams_t));
-
-    return zone->data ? NGX_OK : NGX_ERROR;
+    return lmcf->streams ? NGX_OK : NGX_ERROR;
 }
 
 
 static ngx_live_record_streams_t *
 ngx_live_record_streams_lock(void)
 {
-    ngx_slab_pool_t  *pool;
-
-    pool = (ngx_slab_pool_t *) ngx_live_record_conf->streams->shm.addr;
-
-    ngx_shmtx_lock(&pool->mutex);
-
-    return ngx_live_record_conf->streams->data;
+    return ngx_live_record_zone_lock(ngx_live_record_conf->streams);
 }
 
 
 static void
 ngx_live_record_streams_unlock(void)
 {
-    ngx_slab_pool_t  *pool;
-
-    pool = (ngx_slab_pool_t *) ngx_live_record_conf->streams->shm.addr;
-
-    ngx_shmtx_unlock(&pool->mutex);
+    ngx_live_record_zone_unlock(ngx_live_record_conf->streams);
 }
 
 
@@ -200,10 +154,13 @@ ngx_live_record_streams_enter(ngx_live_record_stream_t *s,
 
         e->serial = ++t->serial;
         e->pid = ngx_pid;
-        ngx_cpystrn((u_char *) e->scope, (u_char *) scope, sizeof(e->scope));
-        ngx_cpystrn((u_char *) e->app, (u_char *) app, sizeof(e->app));
-        ngx_cpystrn((u_char *) e->stream, (u_char *) stream,
-                    sizeof(e->stream));
+        e->name.why = NGX_LIVE_RECORD_WHY_WAITS;
+        ngx_cpystrn((u_char *) e->name.scope, (u_char *) scope,
+                    sizeof(e->name.scope));
+        ngx_cpystrn((u_char *) e->name.app, (u_char *) app,
+                    sizeof(e->name.app));
+        ngx_cpystrn((u_char *) e->name.stream, (u_char *) stream,
+                    sizeof(e->name.stream));
 
         ngx_memory_barrier();
         t->hash[i] = ngx_live_record_streams_hash(app, stream);
@@ -270,15 +227,15 @@ ngx_live_record_streams_find(ngx_live_record_stream_t *s,
 
         e = &t->streams[i];
 
-        if (ngx_strcmp(e->app, app) != 0
-            || ngx_strcmp(e->stream, stream) != 0)
+        if (ngx_strcmp(e->name.app, app) != 0
+            || ngx_strcmp(e->name.stream, stream) != 0)
         {
             continue;
         }
 
-        rank = e->scope[0] == '\0' ? 1
-               : ngx_strcasecmp((u_char *) e->scope, (u_char *) domain) == 0
-                 ? 2 : 0;
+        rank = e->name.scope[0] == '\0' ? 1
+               : ngx_strcasecmp((u_char *) e->name.scope, (u_char *) domain)
+                 == 0 ? 2 : 0;
 
         if (rank == 0 || rank < best
             || (rank == best && e->serial < s->serial))
@@ -286,7 +243,7 @@ ngx_live_record_streams_find(ngx_live_record_stream_t *s,
             continue;
         }
 
-        if (ngx_live_record_streams_gone(e->pid)) {
+        if (ngx_live_record_gone(e->pid)) {
             t->hash[i] = 0;
             continue;
         }
@@ -300,6 +257,88 @@ ngx_live_record_streams_find(ngx_live_record_stream_t *s,
     ngx_live_record_streams_unlock();
 
     return s->serial ? NGX_OK : NGX_DECLINED;
+}
+
+
+void
+ngx_live_record_streams_why(ngx_live_record_stream_t *s,
+    ngx_live_record_why_e why)
+{
+    ngx_live_record_streams_t  *t;
+
+    if (s->serial == 0) {
+        return;
+    }
+
+    t = ngx_live_record_streams_lock();
+
+    if (t->streams[s->place].serial == s->serial) {
+        t->streams[s->place].name.why = why;
+    }
+
+    ngx_live_record_streams_unlock();
+}
+
+
+ngx_int_t
+ngx_live_record_streams_list(ngx_live_record_published_t **list, size_t *n)
+{
+    size_t                       count;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_live_record_streams_t   *t;
+
+    rc = NGX_OK;
+    count = 0;
+    *n = 0;
+    *list = NULL;
+
+    t = ngx_live_record_streams_lock();
+
+    ngx_live_record_streams_sweep(t, NGX_INVALID_PID);
+
+    for (i = 0; i < NGX_LIVE_RECORD_STREAMS; i++) {
+        count += t->hash[i] != 0;
+    }
+
+    if (count) {
+        *list = malloc(count * sizeof(ngx_live_record_published_t));
+
+        if (*list == NULL) {
+            rc = NGX_ERROR;
+            count = 0;
+        }
+    }
+
+    for (i = 0; *n < count; i++) {
+        if (t->hash[i]) {
+            (*list)[(*n)++] = t->streams[i].name;
+        }
+    }
+
+    ngx_live_record_streams_unlock();
+
+    if (count) {
+        qsort(*list, count, sizeof(ngx_live_record_published_t),
+              ngx_live_record_streams_compare);
+    }
+
+    return rc;
+}
+
+
+static int
+ngx_live_record_streams_compare(const void *one, const void *two)
+{
+    const ngx_live_record_published_t *a = one;
+    const ngx_live_record_published_t *b = two;
+
+    int  rc;
+
+    rc = ngx_strcmp(a->scope, b->scope);
+    rc = rc ? rc : ngx_strcmp(a->app, b->app);
+
+    return rc ? rc : ngx_strcmp(a->stream, b->stream);
 }
 
 
@@ -346,7 +385,7 @@ ngx_live_record_streams_sweep(ngx_live_record_streams_t *t, ngx_pid_t pid)
     for (i = 0; i < NGX_LIVE_RECORD_STREAMS; i++) {
         if (t->hash[i]
             && (t->streams[i].pid == pid
-                || ngx_live_record_streams_gone(t->streams[i].pid)))
+                || ngx_live_record_gone(t->streams[i].pid)))
         {
             t->hash[i] = 0;
         }
@@ -424,7 +463,7 @@ ngx_live_record_streams_result(ngx_live_record_order_t *order,
         e->serial = 0;
         rc = NGX_OK;
 
-    } else if (ngx_live_record_streams_gone(order->pid)) {
+    } else if (ngx_live_record_gone(order->pid)) {
         e->serial = 0;
         rc = NGX_DECLINED;
     }
@@ -536,11 +575,4 @@ ngx_live_record_streams_order(ngx_live_record_streams_t *t,
     e = &t->orders[order->place];
 
     return e->serial == order->serial ? e : NULL;
-}
-
-
-static ngx_uint_t
-ngx_live_record_streams_gone(ngx_pid_t pid)
-{
-    return kill(pid, 0) == -1 && ngx_errno == ESRCH;
 }

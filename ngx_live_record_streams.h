@@ -24,6 +24,31 @@ typedef struct {
 } ngx_live_record_stream_t;
 
 
+/* why a stream is not recorded */
+
+typedef enum {
+    NGX_LIVE_RECORD_WHY_NONE = 0,              /* it is */
+    NGX_LIVE_RECORD_WHY_WAITS,                 /* its first frame has to come */
+    NGX_LIVE_RECORD_WHY_ASKED,                 /* it is kept in memory until
+                                                  it is known */
+    NGX_LIVE_RECORD_WHY_CALLBACK,              /* the answer was no */
+    NGX_LIVE_RECORD_WHY_PUSH_ARGS,             /* they do not say so */
+    NGX_LIVE_RECORD_WHY_COMMAND,               /* none has begun it, or one
+                                                  has ended it */
+    NGX_LIVE_RECORD_WHY_MEMORY                 /* there was none */
+} ngx_live_record_why_e;
+
+
+/* one that is being published, for who wants to know */
+
+typedef struct {
+    ngx_live_record_why_e      why;
+    char                       scope[NGX_MAXHOSTNAMELEN + 1];
+    char                       app[LR_NAME_MAX + 1];
+    char                       stream[LR_NAME_MAX + 1];
+} ngx_live_record_published_t;
+
+
 /* a command; one that was sent is known by its place and serial, too */
 
 typedef struct {
@@ -50,6 +75,18 @@ void ngx_live_record_streams_exit(void);
 void ngx_live_record_streams_enter(ngx_live_record_stream_t *s,
     const char *scope, const char *app, const char *stream);
 void ngx_live_record_streams_leave(ngx_live_record_stream_t *s);
+
+/* whether one of this worker is recorded, and why not */
+void ngx_live_record_streams_why(ngx_live_record_stream_t *s,
+    ngx_live_record_why_e why);
+
+/*
+ * All that are published in any worker, in the order of their names; the
+ * list is the caller's to free().  May be called in a thread.  NGX_ERROR:
+ * there is no memory.
+ */
+ngx_int_t ngx_live_record_streams_list(ngx_live_record_published_t **list,
+    size_t *n);
 
 /*
  * The stream of this name that was published last, in a server of this

@@ -154,6 +154,12 @@ lr_recording_event(void *data, const char *event, json_t *o)
         }
 
         rec->limited = 1;
+
+    } else if (strcmp(event, "lost") == 0) {
+        rec->lost_frames += (uint64_t) json_integer_value(
+                                              json_object_get(o, "frames"));
+        rec->lost_bytes += (uint64_t) json_integer_value(
+                                               json_object_get(o, "bytes"));
     }
 
     /* events of a later minor kind do not stop this module */

@@ -57,6 +57,8 @@ typedef struct {
     uint32_t            fragments;    /* closed */
     uint32_t            spans;
     uint64_t            offset;       /* of record.log, read so far */
+    uint64_t            lost_frames;  /* as far as it was journalled */
+    uint64_t            lost_bytes;
     lr_fragment_t       open;
     unsigned            has_open:1;
     unsigned            state:2;      /* lr_recording_state_e */
