@@ -95,7 +95,7 @@ my %defaults = (
 );
 
 for (qw/ cycle fragment grace /) {
-    $conf =~ /settings\.$_ = ([^;]+);/ or next;
+    $conf =~ /settings\.$_ = ([\d(][^;]*);/ or next;
     $defaults{"live_record/$_"} = duration(calculate($1));
 }
 
@@ -276,7 +276,7 @@ ok(-e "$root/$_", "design.md: $_ is there")
 # no link leads nowhere
 
 for my $file ('README.md', map { "docs/$_" } qw/ directives.md operations.md
-    api.md format.md design.md /)
+    api.md format.md design.md status.md /)
 {
     my $text = read_file("$root/$file");
     my ($dir) = $file =~ m,^(.*/),;
