@@ -26,8 +26,10 @@ static int lr_survey_merge(lr_survey_t *s, lr_spool_list_t *list,
 static int lr_survey_compare(const void *one, const void *two);
 static int lr_survey_read(lr_survey_recording_t *r, const char *spool);
 static int lr_survey_on_fragment(void *data, const lr_fragment_t *f);
-static int lr_survey_cycle(lr_survey_recording_t *r, uint32_t cycle,
+static int lr_survey_cycle(lr_survey_recording_t *r, uint32_t number,
     int64_t end);
+static int64_t lr_survey_cycle_end(const lr_survey_recording_t *r,
+    uint32_t number);
 static int lr_survey_ship_event(void *data, const char *event, json_t *o);
 static void lr_survey_file_event(lr_survey_recording_t *r,
     const char *event, json_t *o);
@@ -213,6 +215,8 @@ lr_survey_read(lr_survey_recording_t *r, const char *spool)
 
         if (rc == LR_DECLINED) {
             r->unread = 1;
+            r->read = 0;
+            return LR_OK;
         }
     }
 
@@ -273,28 +277,54 @@ lr_survey_on_fragment(void *data, const lr_fragment_t *f)
 }
 
 
+/* their numbers never fall */
+
 static int
-lr_survey_cycle(lr_survey_recording_t *r, uint32_t cycle, int64_t end)
+lr_survey_cycle(lr_survey_recording_t *r, uint32_t number, int64_t end)
 {
-    int64_t  *ends;
+    lr_survey_cycle_t  *cycles;
 
-    if (cycle >= r->ncycles) {
-        ends = realloc(r->ends, ((size_t) cycle + 1) * sizeof(int64_t));
+    if (r->ncycles == 0 || r->cycles[r->ncycles - 1].number != number) {
 
-        if (ends == NULL) {
+        cycles = realloc(r->cycles,
+                         (r->ncycles + 1) * sizeof(lr_survey_cycle_t));
+
+        if (cycles == NULL) {
             return LR_ERROR;
         }
 
-        memset(ends + r->ncycles, 0,
-               (cycle + 1 - r->ncycles) * sizeof(int64_t));
-
-        r->ends = ends;
-        r->ncycles = (size_t) cycle + 1;
+        r->cycles = cycles;
+        r->cycles[r->ncycles++].number = number;
     }
 
-    r->ends[cycle] = end;
+    r->cycles[r->ncycles - 1].end = end;
 
     return LR_OK;
+}
+
+
+/* of one that has fragments */
+
+static int64_t
+lr_survey_cycle_end(const lr_survey_recording_t *r, uint32_t number)
+{
+    size_t  i, low, high;
+
+    low = 0;
+    high = r->ncycles;
+
+    while (high - low > 1) {
+        i = low + (high - low) / 2;
+
+        if (r->cycles[i].number <= number) {
+            low = i;
+
+        } else {
+            high = i;
+        }
+    }
+
+    return r->cycles[low].end;
 }
 
 
@@ -498,7 +528,7 @@ lr_survey_due(lr_survey_recording_t *r)
         } else if (w->cycle < r->rec.cycle
                    || r->rec.state == LR_RECORDING_ENDED)
         {
-            due = r->ends[w->cycle];
+            due = lr_survey_cycle_end(r, w->cycle);
 
         } else {
             continue;
@@ -557,7 +587,7 @@ lr_survey_recording_free(lr_survey_recording_t *r)
 {
     free(r->path);
     free(r->waiting);
-    free(r->ends);
+    free(r->cycles);
     lr_settings_free(&r->settings);
 }
 

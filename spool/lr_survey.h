@@ -35,6 +35,12 @@ typedef struct {
 
 
 typedef struct {
+    uint32_t                number;
+    int64_t                 end;      /* of its last fragment, unix ms */
+} lr_survey_cycle_t;
+
+
+typedef struct {
     char                   *path;     /* app/stream/id */
     lr_settings_t           settings;
     lr_recording_t          rec;
@@ -49,7 +55,7 @@ typedef struct {
     lr_survey_fragment_t   *waiting;  /* in order */
     size_t                  n;
     size_t                  nalloc;
-    int64_t                *ends;     /* of cycles, unix ms */
+    lr_survey_cycle_t      *cycles;   /* in order */
     size_t                  ncycles;
 
     uint64_t                ship;     /* offsets of what has been read */
