@@ -80,6 +80,7 @@ static void ngx_live_record_queue_push(ngx_live_record_queue_t *q,
     ngx_live_record_step_t *step);
 static void ngx_live_record_queue_seal(ngx_live_record_queue_t *q);
 static ngx_uint_t ngx_live_record_queue_take(ngx_live_record_queue_t *q);
+static void ngx_live_record_queue_reset(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_give_back(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_queue_write(ngx_live_record_queue_t *q);
@@ -203,14 +204,7 @@ void
 ngx_live_record_queue_close(ngx_live_record_queue_t *q, lr_buf_t *rows,
     int64_t duration)
 {
-    uint32_t                 n;
     ngx_live_record_step_t  *step;
-
-    n = (uint32_t) (rows->len / sizeof(lr_row_t));
-
-    ngx_live_record_count(ngx_live_record_counts->fragments, 1);
-    ngx_live_record_count(ngx_live_record_counts->frames,
-                          ngx_live_record_queue_samples(rows, n));
 
     step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_CLOSE);
 
@@ -399,10 +393,8 @@ ngx_live_record_queue_take(ngx_live_record_queue_t *q)
     q->work = q->steps;
     q->work_last = last;
     q->work_queued = bytes;
-    q->lost = 0;
-    q->lost_bytes = 0;
-    q->unwritten = 0;
-    q->err = 0;
+
+    ngx_live_record_queue_reset(q);
 
     q->steps = *last;
     *last = NULL;
@@ -414,6 +406,20 @@ ngx_live_record_queue_take(ngx_live_record_queue_t *q)
     }
 
     return 1;
+}
+
+
+/* nothing is known yet of what a task will do */
+
+static void
+ngx_live_record_queue_reset(ngx_live_record_queue_t *q)
+{
+    q->lost = 0;
+    q->lost_bytes = 0;
+    q->unwritten = 0;
+    q->frames = 0;
+    q->fragments = 0;
+    q->err = 0;
 }
 
 
@@ -448,7 +454,7 @@ static void
 ngx_live_record_queue_write(ngx_live_record_queue_t *q)
 {
     int                      rc;
-    uint32_t                 lost;
+    uint32_t                 n, lost;
     lr_writer_t             *w;
     ngx_live_record_step_t  *step;
 
@@ -469,14 +475,18 @@ ngx_live_record_queue_write(ngx_live_record_queue_t *q)
             break;
 
         case NGX_LIVE_RECORD_STEP_CLOSE:
-            rc = lr_writer_close(w, (lr_row_t *) step->rows.data,
-                                 (uint32_t) (step->rows.len
-                                             / sizeof(lr_row_t)),
+            n = (uint32_t) (step->rows.len / sizeof(lr_row_t));
+
+            rc = lr_writer_close(w, (lr_row_t *) step->rows.data, n,
                                  step->duration, &lost);
+
+            n = (uint32_t) ngx_live_record_queue_samples(&step->rows, n);
             lost = (uint32_t) ngx_live_record_queue_samples(&step->rows,
                                                             lost);
             q->lost += lost;
             q->unwritten += lost;
+            q->frames += n - lost;
+            q->fragments += n > lost;
             break;
 
         case NGX_LIVE_RECORD_STEP_LOST:
@@ -589,6 +599,8 @@ ngx_live_record_queue_written(ngx_live_record_queue_t *q)
                               q->work_queued);
     }
 
+    ngx_live_record_count(ngx_live_record_counts->frames, q->frames);
+    ngx_live_record_count(ngx_live_record_counts->fragments, q->fragments);
     ngx_live_record_count(ngx_live_record_counts->lost_frames, q->unwritten);
 
     while (q->work) {
@@ -731,10 +743,8 @@ ngx_live_record_queue_drain(ngx_live_record_queue_t *q)
     q->steps = NULL;
     q->last = &q->steps;
     q->queued = 0;
-    q->lost = 0;
-    q->lost_bytes = 0;
-    q->unwritten = 0;
-    q->err = 0;
+
+    ngx_live_record_queue_reset(q);
 
     ngx_live_record_queue_write(q);
     ngx_live_record_queue_written(q);

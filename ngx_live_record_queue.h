@@ -62,6 +62,11 @@ struct ngx_live_record_queue_s {
                                               loss was not journalled */
     uint64_t                   lost_bytes; /* of the latter */
     uint64_t                   unwritten;  /* of the former */
+
+    /* and to be counted */
+
+    uint64_t                   frames;     /* of fragments that have ended */
+    uint64_t                   fragments;
     ngx_err_t                  err;        /* the first error, or 0 */
 
     lr_writer_t                writer;     /* the thread's while busy */

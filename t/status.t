@@ -82,18 +82,21 @@ rtmp {
         }
 
         live_record away * { bucket away; fragment 5s; grace 1s; }
+        live_record loss * { bucket local; fragment 5s; grace 60s; }
         live_record hand * { bucket local; on_demand command; }
 
         application live { live on; }
         application away { live on; }
+        application loss { live on; }
         application hand { live on; }
     }
 }
 EOF_CONF
 
-# a worker that is killed, and a bucket that is away
+# a worker that is killed, and a disk that fails
 
-$t->allow(qr/exited on signal 9/);
+$t->allow(qr/exited on signal 9/, qr/loses frames: writing to .* failed/,
+    qr!"loss/cam/.*" in the spool: .*; it is tried again!);
 
 my $file = media('short');
 my $frames = frames_of($file);
@@ -111,7 +114,7 @@ is_deeply([ @{$status->{recordings}}{qw/ live paused ended others /} ],
     [ 0, 0, 0, 0 ], 'nothing is recorded');
 is_deeply([ map { $_->{name} } @{$status->{buckets}} ],
     [ qw/ local away unused / ], 'the buckets');
-is(scalar @{$status->{templates}}, 3, 'the templates');
+is(scalar @{$status->{templates}}, 4, 'the templates');
 is($status->{workers}, 4, 'the workers');
 is($status->{spool}{max_size}, 10 * 1024 ** 3, 'the size of the spool');
 
@@ -123,6 +126,8 @@ $oss->faults({ fault => 'status', status => 500, early => 1,
 
 my $live = $t->start_publish($file, app => 'live', name => 'cam', speed => 1);
 my $hand = $t->start_publish($file, app => 'hand', name => 'cam',
+    speed => 1);
+my $loss = $t->start_publish($file, app => 'loss', name => 'cam',
     speed => 1);
 my $scraper = scrape();
 
@@ -136,11 +141,23 @@ wait_for(sub {
     %by = map { ("$_->{app}/$_->{stream}" => $_) }
         @{$status->{recordings}{list}};
 
-    return keys %by == 3 && $by{'away/cam'}{state} eq 'ended'
+    return keys %by == 4 && $by{'away/cam'}{state} eq 'ended'
         && $by{'live/cam'}{fragments}{ended}
         && bucket('away')->{state} ne 'ok'
         && bucket('local')->{stored}{ts}{objects} >= 5;
-}, 30, 'three recordings');
+}, 30, 'four recordings');
+
+# another one loses frames, in the middle, which is seen while it does
+
+my ($dir) = glob $t->spool() . '/loss/cam/*';
+
+chmod 0, $dir;
+wait_for(sub { $status = status(); return $status->{lost}{frames} > 25 }, 15,
+    'frames to be lost');
+chmod 0700, $dir;
+
+%by = map { ("$_->{app}/$_->{stream}" => $_) }
+    @{$status->{recordings}{list}};
 
 is($by{'live/cam'}{state}, 'live', 'one is live');
 is($by{'live/paused'}{state}, 'paused', 'one is paused');
@@ -162,21 +179,27 @@ like(bucket('away')->{last_error}{text}, qr/Inter"nal\\Error/,
     'why the bucket fails');
 is(bucket('away')->{last_success}, undef, 'never was well');
 is(bucket('local')->{state}, 'ok', 'the other one is well');
-is_deeply($status->{publishers}, { recorded => 1, unrecorded => 1,
+is_deeply($status->{publishers}, { recorded => 2, unrecorded => 1,
     list => [ { domain => 'live.example.com', app => 'hand', stream => 'cam',
         why => 'command' } ] }, 'and who is not recorded');
 
 ###############################################################################
 # whoever answers says the same, also as metrics
 
-is($_->wait(), 0, 'published to the end') for $live, $hand;
+is($_->wait(), 0, 'published to the end') for $live, $hand, $loss;
 
 wait_for(sub {
     $status = status();
-    return $status->{recordings}{paused} == 2
-        && $status->{received}{frames} == 3 * $frames
-        && $status->{recordings}{list}[1]{fragments}{stored} >= 0;
+    return $status->{recordings}{paused} == 3
+        && $status->{received}{frames} + $status->{lost}{frames}
+            == 4 * $frames;
 }, 15, 'all of it to be written');
+
+my ($lossy) = grep { $_->{app} eq 'loss' } @{$status->{recordings}{list}};
+my $lost = $status->{lost}{frames};
+
+is($lossy->{lost}{frames}, $lost, 'what its journal says was lost');
+cmp_ok($lost, '<', $frames, 'not all of it was');
 
 settled();
 
@@ -207,11 +230,11 @@ is_deeply($_, $same[0], 'the same from each') for @same[1 .. $#same];
 
 my $m = $checked->{metrics}[0];
 
-is($m->{'live_record_recordings{state=paused}'}, 2, 'metrics: paused');
+is($m->{'live_record_recordings{state=paused}'}, 3, 'metrics: paused');
 is($m->{'live_record_recordings{state=ended}'}, 1, 'metrics: ended');
-is($m->{live_record_received_frames_total}, 3 * $frames,
-    'metrics: every frame of three');
-is($m->{live_record_lost_frames_total}, 0, 'metrics: none was lost');
+is($m->{live_record_received_frames_total}, 4 * $frames - $lost,
+    'metrics: every frame but those that were lost');
+is($m->{live_record_lost_frames_total}, $lost, 'metrics: and these');
 is($m->{'live_record_bucket_up{bucket=away,type=oss}'}, 0,
     'metrics: the bucket is down');
 is($m->{'live_record_bucket_up{bucket=local,type=dir}'}, 1,
