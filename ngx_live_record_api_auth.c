@@ -11,7 +11,7 @@
 #include "lr_nonce.h"
 #include "lr_time.h"
 #include "ngx_live_record_api.h"
-#include "ngx_live_record_zone.h"
+#include "ngx_live_record_shared.h"
 
 
 /* seconds that a call's time may differ from ours, as in the cloud */
@@ -515,7 +515,7 @@ ngx_live_record_api_init_zone(ngx_shm_zone_t *zone, void *data)
         return NGX_OK;
     }
 
-    p = ngx_live_record_zone_all(zone, &size);
+    p = ngx_live_record_shared_all(zone, &size);
     if (p == NULL) {
         return NGX_ERROR;
     }

@@ -10,7 +10,7 @@
 
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_queue.h"
-#include "ngx_live_record_zone.h"
+#include "ngx_live_record_shared.h"
 
 
 /* workers, those of before a reload too */
@@ -55,7 +55,7 @@ ngx_int_t
 ngx_live_record_counters_add(ngx_conf_t *cf,
     ngx_live_record_main_conf_t *lmcf)
 {
-    lmcf->counters = ngx_live_record_zone_add(cf, "live_record_counters",
+    lmcf->counters = ngx_live_record_shared_add(cf, "live_record_counters",
                                          sizeof(ngx_live_record_counters_t));
 
     return lmcf->counters ? NGX_OK : NGX_ERROR;
@@ -70,7 +70,7 @@ ngx_live_record_counters_init(ngx_cycle_t *cycle)
     ngx_live_record_bucket_t   **b;
     ngx_live_record_counters_t  *t;
 
-    t = ngx_live_record_zone_lock(ngx_live_record_conf->counters);
+    t = ngx_live_record_shared_lock(ngx_live_record_conf->counters);
 
     c = ngx_live_record_counters_place(t);
 
@@ -82,7 +82,7 @@ ngx_live_record_counters_init(ngx_cycle_t *cycle)
         b[i]->counts = ngx_live_record_counters_bucket(t, &b[i]->name);
     }
 
-    ngx_live_record_zone_unlock(ngx_live_record_conf->counters);
+    ngx_live_record_shared_unlock(ngx_live_record_conf->counters);
 
     if (c == NULL) {
         ngx_log_error(NGX_LOG_WARN, cycle->log, 0,

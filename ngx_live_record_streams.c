@@ -14,7 +14,7 @@
 #include <ngx_rtmp.h>
 
 #include "ngx_live_record_streams.h"
-#include "ngx_live_record_zone.h"
+#include "ngx_live_record_shared.h"
 
 
 #define NGX_LIVE_RECORD_STREAMS  4096
@@ -82,7 +82,7 @@ ngx_int_t
 ngx_live_record_streams_add(ngx_conf_t *cf,
     ngx_live_record_main_conf_t *lmcf)
 {
-    lmcf->streams = ngx_live_record_zone_add(cf, "live_record_streams",
+    lmcf->streams = ngx_live_record_shared_add(cf, "live_record_streams",
                                           sizeof(ngx_live_record_streams_t));
 
     return lmcf->streams ? NGX_OK : NGX_ERROR;
@@ -92,14 +92,14 @@ ngx_live_record_streams_add(ngx_conf_t *cf,
 static ngx_live_record_streams_t *
 ngx_live_record_streams_lock(void)
 {
-    return ngx_live_record_zone_lock(ngx_live_record_conf->streams);
+    return ngx_live_record_shared_lock(ngx_live_record_conf->streams);
 }
 
 
 static void
 ngx_live_record_streams_unlock(void)
 {
-    ngx_live_record_zone_unlock(ngx_live_record_conf->streams);
+    ngx_live_record_shared_unlock(ngx_live_record_conf->streams);
 }
 
 

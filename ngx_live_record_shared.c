@@ -8,20 +8,20 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_zone.h"
+#include "ngx_live_record_shared.h"
 
 
 /* the slab pool itself takes one for some hundred of the others */
 
-#define NGX_LIVE_RECORD_ZONE_POOL(size)                                       \
+#define NGX_LIVE_RECORD_SHARED_POOL(size)                                       \
     (16 * ngx_pagesize + (size) / ngx_pagesize * sizeof(ngx_slab_page_t))
 
 
-static ngx_int_t ngx_live_record_zone_init(ngx_shm_zone_t *zone, void *data);
+static ngx_int_t ngx_live_record_shared_init(ngx_shm_zone_t *zone, void *data);
 
 
 ngx_shm_zone_t *
-ngx_live_record_zone_add(ngx_conf_t *cf, const char *name, size_t size)
+ngx_live_record_shared_add(ngx_conf_t *cf, const char *name, size_t size)
 {
     ngx_str_t        s;
     ngx_shm_zone_t  *zone;
@@ -29,12 +29,12 @@ ngx_live_record_zone_add(ngx_conf_t *cf, const char *name, size_t size)
     s.data = (u_char *) name;
     s.len = ngx_strlen(name);
 
-    size = ngx_align(size + NGX_LIVE_RECORD_ZONE_POOL(size), ngx_pagesize);
+    size = ngx_align(size + NGX_LIVE_RECORD_SHARED_POOL(size), ngx_pagesize);
 
     zone = ngx_shared_memory_add(cf, &s, size, &ngx_live_record_module);
 
     if (zone) {
-        zone->init = ngx_live_record_zone_init;
+        zone->init = ngx_live_record_shared_init;
     }
 
     return zone;
@@ -44,18 +44,18 @@ ngx_live_record_zone_add(ngx_conf_t *cf, const char *name, size_t size)
 /* at a reload the workers of before go on with it */
 
 static ngx_int_t
-ngx_live_record_zone_init(ngx_shm_zone_t *zone, void *data)
+ngx_live_record_shared_init(ngx_shm_zone_t *zone, void *data)
 {
     size_t  size;
 
-    zone->data = data ? data : ngx_live_record_zone_all(zone, &size);
+    zone->data = data ? data : ngx_live_record_shared_all(zone, &size);
 
     return zone->data ? NGX_OK : NGX_ERROR;
 }
 
 
 void *
-ngx_live_record_zone_all(ngx_shm_zone_t *zone, size_t *size)
+ngx_live_record_shared_all(ngx_shm_zone_t *zone, size_t *size)
 {
     ngx_slab_pool_t  *pool;
 
@@ -70,7 +70,7 @@ ngx_live_record_zone_all(ngx_shm_zone_t *zone, size_t *size)
 
 
 void *
-ngx_live_record_zone_lock(ngx_shm_zone_t *zone)
+ngx_live_record_shared_lock(ngx_shm_zone_t *zone)
 {
     ngx_shmtx_lock(&((ngx_slab_pool_t *) zone->shm.addr)->mutex);
 
@@ -79,7 +79,7 @@ ngx_live_record_zone_lock(ngx_shm_zone_t *zone)
 
 
 void
-ngx_live_record_zone_unlock(ngx_shm_zone_t *zone)
+ngx_live_record_shared_unlock(ngx_shm_zone_t *zone)
 {
     ngx_shmtx_unlock(&((ngx_slab_pool_t *) zone->shm.addr)->mutex);
 }
