@@ -65,6 +65,18 @@ http {
             live_record_api;
         }
 
+        location /limited {
+            live_record_api;
+
+            limit_except GET {
+                deny all;
+            }
+
+            if ($arg_AppName = app) {
+                set $app 1;
+            }
+        }
+
         location /small {
             client_body_buffer_size 1k;
             client_body_in_file_only on;
@@ -435,6 +447,12 @@ is($head->{status}, 405, 'HEAD');
 my ($denied) = calls({ %v1, endpoint => "$http/denied" });
 is($denied->{status}, 403, 'nginx lets nobody in');
 unlike($denied->{text}, qr/RequestId/, 'and the API does not see it');
+
+my %app = (%v1, endpoint => "$http/limited", params => { AppName => 'app',
+    DomainName => 'live.example.com' });
+
+is_deeply([ map { $_->{status} } calls(\%app, { %app, method => 'POST' }) ],
+    [ 200, 403 ], '"if" and "limit_except" in a location');
 
 # XML is what version 1 gives if nothing else is asked for
 
