@@ -367,6 +367,8 @@ my @bad = (
     ( map { [ $_, { %v1, method => $_ }, 405, 'UnsupportedHTTPMethod' ] }
         qw/ PUT DELETE PATCH OPTIONS / ),
 
+    [ 'a host of odd bytes', { %v1, secret => 'wrong',
+        headers => { Host => "a\xff" } }, 400, 'SignatureDoesNotMatch' ],
     [ 'keys that cannot be taken', { %v1, endpoint => "$http/none" }, 404,
         'InvalidAccessKeyId.NotFound' ],
 
