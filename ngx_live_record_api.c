@@ -23,6 +23,8 @@ static void ngx_live_record_api_cleanup(void *data);
 
 static const ngx_live_record_action_t  *ngx_live_record_api_actions[] = {
     ngx_live_record_config_actions,
+    ngx_live_record_command_actions,
+    ngx_live_record_notify_actions,
     NULL
 };
 

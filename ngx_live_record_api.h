@@ -94,6 +94,8 @@ extern ngx_module_t  ngx_live_record_http_module;
 /* the actions, each table ends with a name that is NULL */
 
 extern const ngx_live_record_action_t  ngx_live_record_config_actions[];
+extern const ngx_live_record_action_t  ngx_live_record_command_actions[];
+extern const ngx_live_record_action_t  ngx_live_record_notify_actions[];
 
 
 /* ngx_live_record_api.c */

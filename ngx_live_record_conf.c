@@ -11,7 +11,7 @@
 #include <ngx_event.h>
 #include <ngx_rtmp.h>
 
-#include "ngx_live_record.h"
+#include "ngx_live_record_streams.h"
 
 
 #define NGX_LIVE_RECORD_BUFFER    (64 * 1024 * 1024)
@@ -60,6 +60,13 @@ ngx_command_t  ngx_live_record_commands[] = {
     { ngx_string("live_record_domain"),
       NGX_RTMP_SRV_CONF|NGX_CONF_TAKE1,
       ngx_live_record_domain,
+      NGX_RTMP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("live_record_notify"),
+      NGX_RTMP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_live_record_notify,
       NGX_RTMP_SRV_CONF_OFFSET,
       0,
       NULL },
@@ -134,6 +141,10 @@ ngx_live_record_init_main_conf(ngx_conf_t *cf, void *conf)
         }
     }
 
+    if (lmcf->spool.len && ngx_live_record_streams_add(cf, lmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
 }
 
@@ -153,6 +164,7 @@ ngx_live_record_create_srv_conf(ngx_conf_t *cf)
      *
      *     lscf->domain = { 0, NULL };
      *     lscf->templates = NULL;
+     *     lscf->notify = NULL;
      */
 
     return lscf;
@@ -167,11 +179,15 @@ ngx_live_record_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_live_record_srv_conf_t   **lscf;
     ngx_live_record_main_conf_t   *lmcf;
 
+    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
+
     if (conf->domain.data == NULL) {
         conf->domain.data = (u_char *) "";
     }
 
-    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
+    if (ngx_live_record_check_notify(cf, lmcf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     lscf = ngx_array_push(&lmcf->servers);
     if (lscf == NULL) {

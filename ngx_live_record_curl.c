@@ -25,15 +25,23 @@ static void ngx_live_record_curl_timer(ngx_event_t *ev);
 static void ngx_live_record_curl_drain(void);
 
 
-static CURLM                    *ngx_live_record_multi;
-static ngx_event_t               ngx_live_record_curl_event_timer;
-static ngx_connection_t          ngx_live_record_curl_dummy;
-static ngx_live_record_curl_pt   ngx_live_record_curl_done;
+static CURLM             *ngx_live_record_multi;
+static ngx_uint_t         ngx_live_record_curl_kept;
+static ngx_event_t        ngx_live_record_curl_event_timer;
+static ngx_connection_t   ngx_live_record_curl_dummy;
 
 
 ngx_int_t
 ngx_live_record_curl_init(ngx_cycle_t *cycle, ngx_uint_t n)
 {
+    ngx_live_record_curl_kept += n;
+
+    if (ngx_live_record_multi) {
+        curl_multi_setopt(ngx_live_record_multi, CURLMOPT_MAXCONNECTS,
+                          (long) ngx_live_record_curl_kept);
+        return NGX_OK;
+    }
+
     if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
                       "live record: curl_global_init() failed");
@@ -55,7 +63,8 @@ ngx_live_record_curl_init(ngx_cycle_t *cycle, ngx_uint_t n)
 
     /* else libcurl keeps four for each transfer there is at the moment */
 
-    curl_multi_setopt(ngx_live_record_multi, CURLMOPT_MAXCONNECTS, (long) n);
+    curl_multi_setopt(ngx_live_record_multi, CURLMOPT_MAXCONNECTS,
+                      (long) ngx_live_record_curl_kept);
 
     ngx_live_record_curl_dummy.fd = (ngx_socket_t) -1;
 
@@ -75,15 +84,16 @@ ngx_live_record_curl_exit(void)
     if (ngx_live_record_multi) {
         curl_multi_cleanup(ngx_live_record_multi);
         ngx_live_record_multi = NULL;
+        ngx_live_record_curl_kept = 0;
         curl_global_cleanup();
     }
 }
 
 
 ngx_int_t
-ngx_live_record_curl_start(CURL *easy, ngx_live_record_curl_pt handler)
+ngx_live_record_curl_start(CURL *easy, ngx_live_record_curl_t *c)
 {
-    ngx_live_record_curl_done = handler;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *) c);
 
     /* the timer function is told to begin at once */
 
@@ -234,11 +244,11 @@ ngx_live_record_curl_timer(ngx_event_t *ev)
 static void
 ngx_live_record_curl_drain(void)
 {
-    int       left;
-    void     *data;
-    CURL     *easy;
-    CURLMsg  *msg;
-    CURLcode  rc;
+    int                      left;
+    CURL                    *easy;
+    CURLMsg                 *msg;
+    CURLcode                 rc;
+    ngx_live_record_curl_t  *c;
 
     /* a handler may begin and end other transfers */
 
@@ -256,11 +266,11 @@ ngx_live_record_curl_drain(void)
 
         easy = msg->easy_handle;
         rc = msg->data.result;
-        data = NULL;
+        c = NULL;
 
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &data);
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &c);
         curl_multi_remove_handle(ngx_live_record_multi, easy);
 
-        ngx_live_record_curl_done(data, rc);
+        c->handler(c->data, rc);
     }
 }

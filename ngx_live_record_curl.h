@@ -16,18 +16,31 @@
 #include <curl/curl.h>
 
 
-/* called once when a transfer is over; the handle is out of the loop then */
-typedef void (*ngx_live_record_curl_pt)(void *data, CURLcode rc);
+/*
+ * A transfer of whatever kind.  The handler is called once when it is over,
+ * on the event loop; the handle is out of libcurl's loop then.
+ */
+
+typedef struct {
+    void    (*handler)(void *data, CURLcode rc);
+    void     *data;
+} ngx_live_record_curl_t;
 
 
-/* n connections are kept when nothing goes over them */
+/*
+ * For each part of the module that transfers something: n more connections
+ * are kept when nothing goes over them.
+ */
 ngx_int_t ngx_live_record_curl_init(ngx_cycle_t *cycle, ngx_uint_t n);
 
+/* once, when no transfer is under way any more */
 void ngx_live_record_curl_exit(void);
 
-/* begins the transfer of an easy handle, whose CURLOPT_PRIVATE is data */
-ngx_int_t ngx_live_record_curl_start(CURL *easy,
-    ngx_live_record_curl_pt handler);
+/*
+ * Begins the transfer of an easy handle; its CURLOPT_PRIVATE becomes c,
+ * which has to stay until the handler is called or the transfer stopped.
+ */
+ngx_int_t ngx_live_record_curl_start(CURL *easy, ngx_live_record_curl_t *c);
 
 /* ends it before its time, without the handler */
 void ngx_live_record_curl_stop(CURL *easy);
