@@ -236,7 +236,9 @@ ngx_live_record_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_live_record_init_paths(cycle, lmcf);
+    ngx_live_record_paths_taken(cycle, lmcf);
+
+    return NGX_OK;
 }
 
 
@@ -267,7 +269,9 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_live_record_recorder_init(cycle) != NGX_OK) {
+    if (ngx_live_record_zone_init(cycle) != NGX_OK
+        || ngx_live_record_recorder_init(cycle) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -286,6 +290,7 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
 
     ngx_live_record_recorder_exit(cycle);
     ngx_live_record_shipper_exit(cycle);
+    ngx_live_record_zone_exit(cycle);
 }
 
 

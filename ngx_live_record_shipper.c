@@ -36,11 +36,9 @@ typedef struct {
     ngx_thread_task_t            task;
     ngx_uint_t                   number;
     lr_buf_t                     aside;       /* paths, each with a zero */
-    uint64_t                     usage;       /* bytes, if there is a limit */
     ngx_msec_t                   next;        /* not before */
     unsigned                     busy:1;
     unsigned                     told:1;
-    unsigned                     full:1;
 } ngx_live_record_scan_t;
 
 
@@ -162,14 +160,8 @@ ngx_live_record_round(ngx_event_t *ev)
             }
         }
 
-        if (!ngx_queue_empty(&ngx_live_record_ships)
-            || ngx_live_record_conf->max_size == 0)
-        {
-            ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND / 10);
-            return;
-        }
-
-        /* recorders that are left have to know how full the spool is */
+        ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND / 10);
+        return;
     }
 
     ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND);
@@ -191,7 +183,7 @@ ngx_live_record_round(ngx_event_t *ev)
         ngx_live_record_ship_see(s);
     }
 
-    if (far || ngx_live_record_conf->max_size
+    if (far
         || (ngx_msec_int_t) (ngx_current_msec
                              - ngx_live_record_scan_state.next) >= 0)
     {
@@ -246,11 +238,6 @@ ngx_live_record_scan_thread(void *data, ngx_log_t *log)
     scan->rc = lr_spool_scan(&scan->list,
                              (char *) ngx_live_record_conf->spool.data,
                              scan->index, scan->workers);
-
-    if (ngx_live_record_conf->max_size) {
-        scan->usage = lr_spool_usage((char *)
-                                     ngx_live_record_conf->spool.data);
-    }
 }
 
 
@@ -268,7 +255,6 @@ ngx_live_record_scan_done(ngx_event_t *ev)
 {
     char                    *p;
     size_t                   i;
-    uint64_t                 max;
     ngx_str_t                path;
     ngx_queue_t             *q, *next;
     ngx_live_record_scan_t  *scan;
@@ -286,15 +272,6 @@ ngx_live_record_scan_done(ngx_event_t *ev)
     }
 
     scan->aside.len = 0;
-
-    if (ngx_live_record_conf->max_size) {
-        max = (uint64_t) ngx_live_record_conf->max_size;
-
-        /* some room has to be made before it goes on */
-
-        scan->full = scan->usage >= (scan->full ? max - max / 16 : max);
-        ngx_live_record_recorder_full(scan->full);
-    }
 
     if (ngx_exiting) {
         return;
