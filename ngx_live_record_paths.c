@@ -21,6 +21,8 @@ static ngx_int_t ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     const char *directive, ngx_uint_t mode);
 static ngx_int_t ngx_live_record_try_dir(ngx_cycle_t *cycle,
     ngx_core_conf_t *ccf, const char *path);
+static void ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool,
+    char *pid_path);
 static ngx_uint_t ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir);
 static ngx_uint_t ngx_live_record_empty_dir(const char *path);
 
@@ -94,7 +96,6 @@ ngx_int_t
 ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
 {
     int               rc;
-    long              pid;
     uid_t             uid;
     char              other[LR_PATH_MAX];
     ngx_core_conf_t  *ccf;
@@ -125,13 +126,7 @@ ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
     }
 
     if (rc == LR_DECLINED) {
-        pid = lr_owner_pid(other);
-
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "\"live_record_spool\" \"%V\" is in use by another "
-                      "nginx, with \"pid\" \"%s\", process %l: one spool "
-                      "cannot be shared, give each its own", &lmcf->spool,
-                      other, pid);
+        ngx_live_record_not_own(cycle, &lmcf->spool, other);
         return NGX_ERROR;
     }
 
@@ -148,6 +143,28 @@ ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
                   "be opened and locked", &lmcf->spool);
 
     return NGX_ERROR;
+}
+
+
+static void
+ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool, char *pid_path)
+{
+    long  pid;
+    char  process[64];
+
+    pid = lr_owner_pid(pid_path);
+
+    if (pid) {
+        (void) snprintf(process, sizeof(process), "process %ld", pid);
+
+    } else {
+        (void) snprintf(process, sizeof(process), "what is left of it");
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                  "\"live_record_spool\" \"%V\" is in use by another nginx, "
+                  "with \"pid\" \"%s\" (%s): give each nginx a spool of its "
+                  "own", spool, pid_path, process);
 }
 
 
