@@ -47,6 +47,7 @@ static void ngx_live_record_scan(void);
 static void ngx_live_record_scan_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_scan_aside(void *data, const char *path);
 static void ngx_live_record_scan_done(ngx_event_t *ev);
+static void ngx_live_record_printable(char *p);
 static ngx_live_record_ship_t *ngx_live_record_ship_find(ngx_str_t *path);
 static ngx_live_record_ship_t *ngx_live_record_ship_create(ngx_str_t *path);
 
@@ -265,6 +266,7 @@ ngx_live_record_scan_done(ngx_event_t *ev)
 
     for (i = 0; i < scan->aside.len; i += ngx_strlen(p) + 1) {
         p = (char *) scan->aside.data + i;
+        ngx_live_record_printable(p);
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "live record: \"%s\" has no place in the spool and is "
                       "set aside in \"%V/" LR_QUARANTINE_DIR "\"", p,
@@ -374,6 +376,19 @@ ngx_live_record_shipper_tell(const char *dir, const char *id,
     s->news = 1;
 
     ngx_live_record_ship_see(s);
+}
+
+
+/* a name of somebody else's does not make lines of the log */
+
+static void
+ngx_live_record_printable(char *p)
+{
+    for ( /* void */ ; *p; p++) {
+        if ((u_char) *p < ' ' || *p == 0x7f) {
+            *p = '?';
+        }
+    }
 }
 
 
