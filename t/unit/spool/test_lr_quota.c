@@ -91,7 +91,19 @@ sizes(void **state)
     look(61 * MB, 1000 * MB, 2);
     assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
     look(60 * MB, 1000 * MB, 3);
-    assert_true(fill(&q, 1000) == 4 * MB / 1000 * 1000);
+    assert_true(fill(&q, 1024) == 4 * MB);
+    lr_quota_done(&q, 4 * MB);
+
+    /* nor has what waits for the disk left any room, look or not */
+
+    look(40 * MB, 1000 * MB, 3);
+    assert_int_equal(lr_quota_ask(&q, 17 * MB), LR_OK);
+    assert_int_equal(lr_quota_ask(&q, 25 * MB), LR_DECLINED);
+    look(40 * MB, 1000 * MB, 3);
+    assert_true(fill(&q, MB) == 24 * MB);
+    look(40 * MB, 1000 * MB, 3);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
+    lr_quota_done(&q, 24 * MB);
 
     /* a limit that has changed */
 
