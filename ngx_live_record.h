@@ -21,6 +21,7 @@
 #include "lr_gate.h"
 #include "lr_name.h"
 #include "lr_object.h"
+#include "lr_quota.h"
 #include "lr_rate.h"
 #include "lr_retry.h"
 #include "lr_settings.h"
@@ -130,6 +131,9 @@ typedef struct {
 typedef struct {
     ngx_str_t                  spool;
     off_t                      max_size;
+    off_t                      min_free;       /* or LR_QUOTA_AUTO */
+    lr_quota_zone_t           *zone_addr;
+    ngx_cycle_t               *cycle;
     ngx_flag_t                 fsync;
     size_t                     buffer;         /* per stream, at most */
     ngx_thread_pool_t         *thread_pool;
@@ -235,6 +239,33 @@ ngx_live_record_template_t *ngx_live_record_find_template(
 ngx_int_t ngx_live_record_init_paths(ngx_cycle_t *cycle,
     ngx_live_record_main_conf_t *lmcf);
 
+/*
+ * Makes this nginx the owner of the spool; NGX_ERROR if it is another's.  The
+ * spool of before is given up when the new configuration is taken.
+ */
+ngx_int_t ngx_live_record_own(ngx_cycle_t *cycle,
+    ngx_live_record_main_conf_t *lmcf);
+void ngx_live_record_paths_taken(ngx_cycle_t *cycle,
+    ngx_live_record_main_conf_t *lmcf);
+
+
+/* ngx_live_record_zone.c */
+
+/* what this worker holds of the room in the spool */
+extern lr_quota_t  ngx_live_record_quota;
+
+/* the memory that workers share; its making makes the directories, too */
+ngx_int_t ngx_live_record_zone_add(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf);
+
+/* a worker begins and ends to count what is in the spool with the others */
+ngx_int_t ngx_live_record_zone_init(ngx_cycle_t *cycle);
+void ngx_live_record_zone_exit(ngx_cycle_t *cycle);
+
+/* why a full spool takes no more: a constant, and a text with numbers */
+const char *ngx_live_record_zone_why(void);
+void ngx_live_record_zone_text(char *text, size_t size);
+
 
 /* ngx_live_record_recorder.c: one per publisher that is recorded */
 
@@ -282,9 +313,6 @@ void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
 /* the publish is over; the caller forgets the recorder */
 void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,
     const char *why);
-
-/* whether the spool has reached its "max_size" */
-void ngx_live_record_recorder_full(ngx_uint_t full);
 
 /* bytes of all recorders of the worker that are not on the disk yet */
 size_t ngx_live_record_recorder_backlog(void);

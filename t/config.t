@@ -80,7 +80,9 @@ good("timezone $_", "$spool $bucket live_record_timezone $_;")
     for qw/ utc local +08:00 -03:30 /;
 
 good('size of the spool',
-    "live_record_spool %%TESTDIR%%/spool max_size=50g; $bucket");
+    "live_record_spool %%TESTDIR%%/spool max_size=50g min_free=1g; $bucket");
+good('nothing of its disk is left',
+    "live_record_spool %%TESTDIR%%/spool min_free=0; $bucket");
 
 good("oss: $_", "$spool live_record_bucket b { $oss $_ }")
     for 'credentials env;', 'credentials key ID SECRET;',
@@ -340,6 +342,9 @@ bad('spool twice', 'live_record_spool', "$spool $spool $bucket");
 bad("max_size=$_", $_,
     "live_record_spool %%TESTDIR%%/spool max_size=$_; $bucket")
     for qw/ abc 0 -1 /;
+bad("min_free=$_", 'min_free',
+    "live_record_spool %%TESTDIR%%/spool min_free=$_; $bucket")
+    for 'abc', '-1', '1x', '';
 bad('unknown parameter of the spool', 'size=1g',
     "live_record_spool %%TESTDIR%%/spool size=1g; $bucket");
 
