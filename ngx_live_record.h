@@ -18,8 +18,10 @@
 
 #include "lr_core.h"
 #include "lr_cred.h"
+#include "lr_gate.h"
 #include "lr_name.h"
 #include "lr_object.h"
+#include "lr_rate.h"
 #include "lr_retry.h"
 #include "lr_settings.h"
 #include "lr_url.h"
@@ -62,6 +64,7 @@ typedef struct {
     ngx_str_t                  ca_file;
     ngx_flag_t                 ssl_verify;
     ngx_uint_t                 connections;
+    size_t                     limit_rate;     /* of all workers; 0: none */
     ngx_msec_t                 connect_timeout;
     ngx_msec_t                 timeout;
     size_t                     min_speed;      /* bytes/s, over timeout */
@@ -81,8 +84,14 @@ typedef struct {
 
     /* of this worker */
 
-    ngx_uint_t                 active;         /* requests under way */
-    ngx_queue_t                waiting;        /* requests that are not */
+    lr_gate_t                  gate;
+    ngx_queue_t                waiting[2];     /* requests; [1]: backlog */
+    ngx_event_t                timer;          /* of the gate */
+    unsigned                   going:1;        /* requests are begun */
+    lr_rate_t                  rate;           /* if there is a limit */
+    ngx_queue_t                limited;        /* transfers in turn */
+    ngx_event_t                limit_timer;
+    ngx_thread_mutex_t         limit_mutex;    /* of a dir's threads */
     ngx_uint_t                 failing;        /* lr_retry_e last logged */
     time_t                     cred_mtime;
     time_t                     cred_checked;

@@ -13,6 +13,10 @@
 #include "ngx_live_record_block.h"
 
 
+/* the least "limit_rate" */
+#define NGX_LIVE_RECORD_RATE  (16 * 1024)
+
+
 static void ngx_live_record_bucket_cleanup(void *data);
 static char *ngx_live_record_bucket_check(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b, uint64_t seen);
@@ -29,6 +33,8 @@ static char *ngx_live_record_check_cred(ngx_conf_t *cf,
 static char *ngx_live_record_set_credentials(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 static char *ngx_live_record_set_connections(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_limit_rate(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 
 
@@ -123,6 +129,9 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
       NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("connections"), 1, 1, ngx_live_record_set_connections, 0,
+      NGX_LIVE_RECORD_IN_ALL, NULL },
+
+    { ngx_string("limit_rate"), 1, 1, ngx_live_record_set_limit_rate, 0,
       NGX_LIVE_RECORD_IN_ALL, NULL },
 
     { ngx_string("connect_timeout"), 1, 1, ngx_live_record_set_msec,
@@ -233,8 +242,6 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     b->part_size = NGX_CONF_UNSET;
     b->file = cf->conf_file->file.name.data;
     b->line = cf->conf_file->line;
-
-    ngx_queue_init(&b->waiting);
 
     block.options = ngx_live_record_bucket_options;
     block.data = b;
@@ -681,6 +688,31 @@ ngx_live_record_set_connections(ngx_conf_t *cf,
     }
 
     b->connections = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_limit_rate(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    ssize_t     n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    n = ngx_parse_size(&value[1]);
+
+    if (n == NGX_ERROR || (n != 0 && n < NGX_LIVE_RECORD_RATE)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"limit_rate\", it "
+                           "must be 0 or at least 16k", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    b->limit_rate = (size_t) n;
 
     return NGX_CONF_OK;
 }

@@ -14,7 +14,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_oss.h"
+#include "ngx_live_record_limit.h"
 
 
 static void ngx_live_record_oss_opened(ngx_live_record_oss_t *t);
@@ -544,6 +544,7 @@ ngx_live_record_oss_cancel(ngx_live_record_request_t *req)
 
     if (t->started) {
         ngx_live_record_curl_stop(t->easy);
+        ngx_live_record_limit_leave(t);
         t->started = 0;
     }
 
@@ -585,6 +586,7 @@ ngx_live_record_oss_destroy(ngx_live_record_oss_t *t)
 {
     t->req->transfer = NULL;
 
+    ngx_live_record_limit_leave(t);
     ngx_live_record_oss_clear(t);
 
     if (t->easy) {

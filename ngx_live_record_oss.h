@@ -197,6 +197,11 @@ struct ngx_live_record_oss_s {
     unsigned                      paused:1;
     unsigned                      started:1;  /* in libcurl's loop */
 
+    /* of "limit_rate" */
+
+    ngx_queue_t                   limited;    /* it waits for its turn */
+    size_t                        turn;       /* what is left of that */
+
     /* S3: what is sent, and what its ETag should be */
 
     char                          payload[2 * 32 + 1];  /* its SHA-256 */

@@ -131,6 +131,9 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         ngx_live_record_oss_region(t, &e);
     }
 
+    req->verdict = lr_gate_sort(net, (unsigned) t->status,
+                                t->code[0] ? t->code : NULL, req->result);
+
     ngx_live_record_oss_tell(t, rc, net, &e);
 }
 

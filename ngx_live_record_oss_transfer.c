@@ -11,7 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_oss.h"
+#include "ngx_live_record_limit.h"
 
 
 /* an answer that is not an object */
@@ -349,6 +349,12 @@ ngx_live_record_oss_read(char *p, size_t size, size_t n, void *data)
 
     if (t->pos < t->len) {
         len = ngx_min(size * n, t->len - t->pos);
+        len = ngx_live_record_limit(t, len);
+
+        if (len == 0) {
+            return CURL_READFUNC_PAUSE;
+        }
+
         ngx_memcpy(p, t->piece + t->pos, len);
         t->pos += len;
         return len;
@@ -463,7 +469,16 @@ ngx_live_record_oss_take(char *p, size_t size, size_t n, void *data)
 
     } else if (ngx_live_record_oss_is(p, n, "retry-after", &value, &len)) {
         v = ngx_atoi((u_char *) value, len);
-        t->req->retry_after = v == NGX_ERROR ? 0 : (ngx_uint_t) v;
+
+        if (v == NGX_ERROR) {
+
+            /* a date of the store's clock, as far as that is known */
+
+            v = (ngx_int_t) ngx_parse_http_time((u_char *) value, len)
+                - ngx_time() - (ngx_int_t) t->req->bucket->skew;
+        }
+
+        t->req->retry_after = v > 0 ? (ngx_uint_t) v : 0;
 
     } else {
         t->dialect->header(t, p, n);
@@ -535,6 +550,7 @@ ngx_live_record_oss_done(void *data, CURLcode rc)
     ngx_live_record_oss_t *t = data;
 
     t->started = 0;
+    ngx_live_record_limit_leave(t);
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 

@@ -311,6 +311,20 @@ my $out = bad('too many credentials', 'credentials',
         credentials key ID TOPSECRET TOKEN MORE; }");
 unlike($out, qr/TOPSECRET|TOKEN/, 'no secret in the message');
 
+for ([ 'connections', qw/ 0 257 x / ],
+    [ 'limit_rate', qw/ 16383 1x -1 15k off / ])
+{
+    my ($name, @values) = @$_;
+
+    like(bad("$name $_", "\"$_\"",
+        "$spool live_record_bucket b { $oss $name $_; }"),
+        qr/of "$name", it must be /, '... and says what it may be') for @values;
+}
+
+good("limit_rate $_",
+    "$spool live_record_bucket b { type dir; root %%TESTDIR%%/b;
+        limit_rate $_; }") for qw/ 0 16k 100m /;
+
 bad('spool twice', 'live_record_spool', "$spool $spool $bucket");
 bad("max_size=$_", $_,
     "live_record_spool %%TESTDIR%%/spool max_size=$_; $bucket")

@@ -40,6 +40,7 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --log FILE             a line of JSON for each request
     --discard              keep no bodies and compute no sums
     --crc, --no-crc        compute CRC-64 or not, whatever the above says
+    --md5                  compute MD5 all the same
     --keepalive S          of idle connections, 60
     --body-timeout S       between two pieces of a body, 60
     --s3                   of S3: headers, signatures, sums and errors
@@ -122,7 +123,7 @@ function options() {
         'host': text, 'key': many, 'bucket': many, 'region': text,
         'domain': many, 'cname': many, 'no-path-style': flag,
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
-        'crc': flag, 'no-crc': flag, 'keepalive': text,
+        'crc': flag, 'no-crc': flag, 'md5': flag, 'keepalive': text,
         'body-timeout': text, 's3': flag, 'kms': many, 'nvme': many,
         'unconditional': many, 'verify-client': flag
     } });
@@ -159,6 +160,7 @@ function options() {
         log: v.log,
         discard: v.discard ?? false,
         crc: v.crc || !(v.discard || v['no-crc'] || v.s3),
+        md5: v.md5 || !v.discard,
         keepalive: Number(v.keepalive ?? 60) * 1000,
         bodyTimeout: Number(v['body-timeout'] ?? 60) * 1000
     };
@@ -1227,7 +1229,8 @@ function loadFaults() {
 function setFaults(list) {
     const known = ['status', 'reset-after-bytes', 'stall', 'stall-answer',
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
-                   '200-error-body', '203', 'slow', 'abort-upload'];
+                   '200-error-body', '203', 'slow', 'abort-upload', 'late',
+                   'crowded', 'close'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
@@ -1268,6 +1271,32 @@ async function early(r) {
             store.abort(r.params.uploadId, r.bucket, r.key);
         }
 
+        return false;
+
+    case 'close':
+        r.res.shouldKeepAlive = false;
+        return false;
+
+    /* a store that is far away */
+
+    case 'late':
+        await new Promise(resolve => { setTimeout(resolve, fault.ms); });
+        return false;
+
+    /* and one that takes only so many requests at a time */
+
+    case 'crowded':
+        fault.active = (fault.active ?? 0) + 1;
+        r.res.on('close', () => { fault.active--; });
+
+        if (fault.active > fault.most) {
+            await read(r, () => {});
+            failure(r, new StoreError(503, 'SlowDown', 'Please reduce your'
+                                      + ' request rate.'));
+            return true;
+        }
+
+        await new Promise(resolve => { setTimeout(resolve, fault.ms); });
         return false;
 
     case 'status':

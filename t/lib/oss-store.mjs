@@ -82,11 +82,13 @@ class Body {
 export class Store {
     discarded = new Map();
 
-    constructor(root, { discard = false, crc = true, minPart = 102400 } = {})
+    constructor(root, { discard = false, crc = true, md5 = !discard,
+                        minPart = 102400 } = {})
     {
         this.root = root;
         this.discard = discard;
         this.crc = crc;
+        this.md5 = md5;
         this.minPart = minPart;
 
         fs.mkdirSync(path.join(root, '.tmp'), { recursive: true });
@@ -97,7 +99,7 @@ export class Store {
 
         return new Body(this.discard ? null
                                      : path.join(this.root, '.tmp', name),
-                        { crc: this.crc, md5: md5 || !this.discard, nvme });
+                        { crc: this.crc, md5: md5 || this.md5, nvme });
     }
 
     /* keys that cannot be files are refused; OSS itself would take them */

@@ -17,11 +17,14 @@ package LiveRecord::OSS;
 use warnings;
 use strict;
 
+use Exporter qw/ import /;
 use File::Basename qw/ dirname /;
 use IO::Socket::INET;
 use Test::More;
 
 use LiveRecord;
+
+our @EXPORT = qw/ began ended /;
 
 my $lib = dirname(__FILE__) . '/..';
 
@@ -173,6 +176,16 @@ sub requests {
     return @all;
 }
 
+# when one of them did, in seconds of the day
+
+sub ended {
+    my ($r) = @_;
+    $r->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
+    return ($1 * 60 + $2) * 60 + $3;
+}
+
+sub began { return ended($_[0]) - $_[0]{ms} / 1000 }
+
 # uploads of a bucket that are neither completed nor aborted: their keys
 
 sub uploads {
@@ -202,11 +215,8 @@ sub most_at_a_time {
     my $now = 0;
 
     for ($self->requests($bucket)) {
-        $_->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
-        my $end = ($1 * 60 + $2) * 60 + $3;
-
         # what begins when another ends is not beside it
-        push @edges, [ $end - $_->{ms} / 1000 + 0.002, 1 ], [ $end, -1 ]
+        push @edges, [ began($_) + 0.002, 1 ], [ ended($_), -1 ]
             if $_->{ms} > 2;
     }
 
