@@ -228,7 +228,9 @@ ngx_live_record_oss_setup(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_oss_route(ngx_live_record_oss_t *t)
 {
+    long                       speed;
     CURL                      *e;
+    uint64_t                   share;
     struct curl_blob           blob;
     ngx_live_record_bucket_t  *b;
 
@@ -241,12 +243,19 @@ ngx_live_record_oss_route(ngx_live_record_oss_t *t)
     /*
      * A time with too few bytes, not a time for the whole.  A store that is
      * busy with what it was told may send one now and then, to show that it
-     * is there still; so only what is to move bytes has to be fast.
+     * is there still; so only what is to move bytes has to be fast.  And
+     * nobody is given up for being as slow as we make him.
      */
 
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,
-                     t->send || t->sum == NGX_LIVE_RECORD_OSS_GOT
-                     ? (long) b->min_speed : 1L);
+    speed = t->send || t->sum == NGX_LIVE_RECORD_OSS_GOT
+            ? (long) b->min_speed : 1L;
+
+    if (b->limit_rate) {
+        share = b->rate.rate / b->connections / 2;
+        speed = ngx_max(ngx_min((uint64_t) speed, share), 1);
+    }
+
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, speed);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long) (b->timeout / 1000));
 
     /* what the environment says counts only where it was asked for */
