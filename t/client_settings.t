@@ -74,9 +74,6 @@ my %cases = (
     patient => { type => 'oss', settings => 'timeout 1s; min_speed 1;',
         faults => [ { fault => 'slow', rate => 200, %json } ] },
 
-    limited => { type => 's3', settings => 'limit_rate 64k; connections 2;
-        timeout 1s; min_speed 1m;' },
-
     moved => { type => 's3', faults => [ { fault => 'status', status => 301,
             code => 'PermanentRedirect', location => "$elsewhere/nobody/x",
             more => { Endpoint => 'moved.s3.eu-west-9.example.com' }, %ts } ],
