@@ -242,7 +242,8 @@ ngx_live_record_oss_route(ngx_live_record_oss_t *t)
     /*
      * A time with too few bytes, not a time for the whole.  A store that is
      * busy with what it was told may send one now and then, to show that it
-     * is there still; so only what is to move bytes has to be fast.
+     * is there still; so only what is to move bytes has to be fast.  And
+     * nobody is given up for being as slow as we make him.
      */
 
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,

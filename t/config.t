@@ -209,13 +209,14 @@ for (
     unlike($out, qr/x:y/, '... and no secret') if $setting =~ /x:y/;
 }
 
-for my $setting (qw/ storage_class acl encryption tagging part_size
-    min_speed proxy interface ssl_certificate /)
+for ('storage_class IA;', 'acl private;', 'encryption KMS;', 'tagging a=b;',
+    'metadata a b;', 'cache_control media off;', 'part_size 5m;',
+    'min_speed 1;', 'proxy off;', 'interface lo;', 'ssl_certificate a;')
 {
-    bad("dir: $setting", "\"$setting\" has no meaning for \"type dir\"",
-        "$spool live_record_bucket b { type dir; root %%TESTDIR%%/b;
-            $setting " . ($setting eq 'min_speed' ? '1' : 'a=b') . '; }')
-        unless $setting =~ /^(?:part_size|proxy)$/;
+    my ($name) = /^(\w+)/;
+
+    bad("dir: $_", "\"$name\" has no meaning for \"type dir\"",
+        "$spool live_record_bucket b { type dir; root %%TESTDIR%%/b; $_ }");
 }
 
 # a certificate and a key that do not go together
