@@ -17,7 +17,6 @@
 #include <ngx_thread_pool.h>
 
 #include "lr_core.h"
-#include "lr_cred.h"
 #include "lr_name.h"
 #include "lr_retry.h"
 #include "lr_settings.h"
@@ -28,11 +27,8 @@
 #define NGX_LIVE_RECORD_OSS          1
 #define NGX_LIVE_RECORD_S3           2
 
-#define NGX_LIVE_RECORD_CRED_NONE    0
-#define NGX_LIVE_RECORD_CRED_ENV     1
-#define NGX_LIVE_RECORD_CRED_FILE    2
-#define NGX_LIVE_RECORD_CRED_KEY     3
 
+typedef struct ngx_live_record_cred_s  ngx_live_record_cred_t;
 
 /* a live_record_bucket block */
 
@@ -46,9 +42,8 @@ typedef struct {
     ngx_str_t                  endpoint;       /* of stores, as the rest */
     ngx_str_t                  region;
     ngx_str_t                  bucket;
-    ngx_uint_t                 cred_type;
-    ngx_str_t                  cred_file;
-    lr_cred_t                  cred;
+    ngx_live_record_cred_t    *cred;           /* where its key is from */
+    ngx_str_t                  metadata_endpoint;
     ngx_uint_t                 signature;      /* of oss: 1 or 4 */
     ngx_flag_t                 conditional_put;
     ngx_uint_t                 style;          /* lr_url_style_e */
@@ -67,9 +62,6 @@ typedef struct {
     ngx_uint_t                 active;         /* requests under way */
     ngx_queue_t                waiting;        /* requests that are not */
     ngx_uint_t                 failing;        /* lr_retry_e last logged */
-    time_t                     cred_mtime;
-    time_t                     cred_checked;
-    off_t                      cred_size;
     int64_t                    skew;           /* store's clock - ours, s */
     char                       told[64];       /* by an s3: its region */
     void                      *client;
@@ -207,6 +199,9 @@ ngx_uint_t ngx_live_record_shipper_owns(const char *id);
  */
 void ngx_live_record_shipper_tell(const char *dir, const char *id,
     ngx_uint_t alive);
+
+/* a bucket has another access key: what was refused is tried at once */
+void ngx_live_record_shipper_renewed(ngx_live_record_bucket_t *b);
 
 
 #endif /* _NGX_LIVE_RECORD_H_INCLUDED_ */

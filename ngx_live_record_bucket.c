@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "ngx_live_record_bucket.h"
+#include "ngx_live_record_cred.h"
 
 
 /* as many as requests send fragments at a time, whatever the bucket */
@@ -190,6 +191,8 @@ ngx_live_record_requests_let_go(void)
             req->queue.next = NULL;
             req->handler(req);
         }
+
+        ngx_live_record_cred_let_go(b[i]->cred, "the worker exits");
     }
 }
 
@@ -228,6 +231,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         return;
 
     case LR_RETRY_CLOCK:
+    case LR_RETRY_CREDENTIALS:
     case LR_RETRY_REGION:
 
         /* that was told, and the next try will do */
@@ -235,7 +239,6 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         return;
 
     case LR_RETRY_ADMIN:
-    case LR_RETRY_CREDENTIALS:
 
         if (b->failing != LR_RETRY_ADMIN) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,

@@ -1419,8 +1419,8 @@ function write(entry) {
 
 /*
  * The control port: GET /stats; GET or PUT /faults, POST to add; PUT /keys
- * [{ id, secret, token, expired }]; PUT /skew seconds; POST /drop closes
- * all connections.
+ * [{ id, secret, token, expired, expires }], the last one in ms since 1970,
+ * POST to add; PUT /skew seconds; POST /drop closes all connections.
  */
 
 async function control(req, res) {
@@ -1459,6 +1459,10 @@ async function control(req, res) {
 
         case 'PUT /keys':
             state.keys = keys(value);
+            break;
+
+        case 'POST /keys':
+            keys([value].flat()).forEach((k, id) => state.keys.set(id, k));
             break;
 
         case 'PUT /skew':

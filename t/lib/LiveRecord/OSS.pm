@@ -29,14 +29,17 @@ my $lib = dirname(__FILE__) . '/..';
 
 # options: keys => [ 'id:secret[:token]' ... ], buckets => [ names ] (any if
 # there are none), https => 1, s3 => 1 for one that speaks S3, args => [ ... ]
-# of t/lib/oss-server.mjs
+# of t/lib/oss-server.mjs, name => 'oss' of its files, if there are two
 
 sub new {
     my ($class, $t, %opt) = @_;
 
     my $self = bless {
-        t => $t, dir => $t->dir(), opt => \%opt, port => $t->port('oss'),
+        t => $t, dir => $t->dir(), opt => \%opt,
+        name => $opt{name} || 'oss',
     }, $class;
+
+    $self->{port} = $t->port($self->{name});
 
     # its port is asked for only when there is a use for it
     $self->{https_port} = $t->port('oss_https') if $opt{https};
@@ -76,8 +79,8 @@ sub stop {
     return $self->{process}->kill('TERM')->wait(10);
 }
 
-sub root { return shift->{dir} . '/oss' }
-sub log_file { return shift->{dir} . '/oss.log' }
+sub root { my ($self) = @_; return "$self->{dir}/$self->{name}" }
+sub log_file { return shift->root() . '.log' }
 
 # the directory of a bucket
 
@@ -86,6 +89,7 @@ sub bucket {
     return $self->root() . "/$name";
 }
 
+sub control_url { return "http://127.0.0.1:" . shift->{ready}{control} }
 sub port { return shift->{port} }
 sub https_port { return shift->{https_port} }
 sub ca { return shift->{ready}{ca} }
@@ -142,11 +146,18 @@ sub skew {
     return $self->control('PUT', '/skew', $seconds);
 }
 
-# instead of what there was: { id, secret, token, expired } ...
+# instead of what there was: { id, secret, token, expired, expires } ...
 
 sub set_keys {
     my ($self, @keys) = @_;
     return $self->control('PUT', '/keys', \@keys);
+}
+
+# beside what there was, or instead of one of that id
+
+sub add_keys {
+    my ($self, @keys) = @_;
+    return $self->control('POST', '/keys', \@keys);
 }
 
 sub stats { return shift->control('GET', '/stats') }
