@@ -1420,7 +1420,7 @@ function write(entry) {
 /*
  * The control port: GET /stats; GET or PUT /faults, POST to add; PUT /keys
  * [{ id, secret, token, expired, expires }], the last one in ms since 1970,
- * POST to add; PUT /skew seconds; POST /drop closes all connections.
+ * POST to add, or without a secret to remove; PUT /skew seconds; POST /drop closes all connections.
  */
 
 async function control(req, res) {
@@ -1462,7 +1462,14 @@ async function control(req, res) {
             break;
 
         case 'POST /keys':
-            keys([value].flat()).forEach((k, id) => state.keys.set(id, k));
+            for (const k of [value].flat()) {
+                state.keys.delete(k.id);
+
+                if (k.secret) {
+                    state.keys.set(k.id, k);
+                }
+            }
+
             break;
 
         case 'PUT /skew':

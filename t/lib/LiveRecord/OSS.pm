@@ -153,7 +153,7 @@ sub set_keys {
     return $self->control('PUT', '/keys', \@keys);
 }
 
-# beside what there was, or instead of one of that id
+# beside what there was, or instead of one of that id; { id } removes it
 
 sub add_keys {
     my ($self, @keys) = @_;
