@@ -19,6 +19,7 @@ static int ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd,
     int what, void *data, void *socket);
 static ngx_int_t ngx_live_record_curl_event(ngx_event_t *ev, ngx_uint_t on,
     ngx_int_t event);
+static uintptr_t ngx_live_record_curl_inode(curl_socket_t fd);
 static int ngx_live_record_curl_timeout(CURLM *multi, long ms, void *data);
 static void ngx_live_record_curl_handler(ngx_event_t *ev);
 static void ngx_live_record_curl_timer(ngx_event_t *ev);
@@ -130,6 +131,18 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
             return 0;
         }
 
+        /*
+         * libcurl 7.88 tells of a socket that was still being connected
+         * when it has closed it already: the number may be another file's,
+         * of a thread or of libcurl itself.  The kernel has forgotten the
+         * events then.
+         */
+
+        if ((uintptr_t) c->data != ngx_live_record_curl_inode(fd)) {
+            c->read->active = 0;
+            c->write->active = 0;
+        }
+
         (void) ngx_live_record_curl_event(c->read, 0, NGX_READ_EVENT);
         (void) ngx_live_record_curl_event(c->write, 0, NGX_WRITE_EVENT);
 
@@ -169,6 +182,7 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
         c->read->log = ngx_cycle->log;
         c->write->log = ngx_cycle->log;
         c->log = ngx_cycle->log;
+        c->data = (void *) ngx_live_record_curl_inode(fd);
 
         curl_multi_assign(ngx_live_record_multi, fd, c);
     }
@@ -191,6 +205,18 @@ ngx_live_record_curl_event(ngx_event_t *ev, ngx_uint_t on, ngx_int_t event)
     }
 
     return ev->active ? ngx_del_event(ev, event, 0) : NGX_OK;
+}
+
+
+/* what a socket is told apart by; 0 if it is none any more */
+
+static uintptr_t
+ngx_live_record_curl_inode(curl_socket_t fd)
+{
+    struct stat  st;
+
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (uintptr_t) st.st_ino
+                                                       : 0;
 }
 
 
