@@ -121,26 +121,29 @@ static int
 ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
     void *data, void *socket)
 {
+    uintptr_t          inode;
     ngx_connection_t  *c;
 
     c = socket;
+    inode = ngx_live_record_curl_inode(fd);
+
+    /*
+     * libcurl, since 7.88.0 and until its change 11439, closes a socket that
+     * is still being connected before it tells so: the number may be another
+     * file's by now, of a thread or of libcurl itself.  With the socket the
+     * kernel has forgotten the events.
+     */
+
+    if (c && (uintptr_t) c->data != inode) {
+        c->read->active = 0;
+        c->write->active = 0;
+        c->data = (void *) inode;
+    }
 
     if (what == CURL_POLL_REMOVE) {
 
         if (c == NULL) {
             return 0;
-        }
-
-        /*
-         * libcurl 7.88 tells of a socket that was still being connected
-         * when it has closed it already: the number may be another file's,
-         * of a thread or of libcurl itself.  The kernel has forgotten the
-         * events then.
-         */
-
-        if ((uintptr_t) c->data != ngx_live_record_curl_inode(fd)) {
-            c->read->active = 0;
-            c->write->active = 0;
         }
 
         (void) ngx_live_record_curl_event(c->read, 0, NGX_READ_EVENT);
@@ -182,7 +185,7 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
         c->read->log = ngx_cycle->log;
         c->write->log = ngx_cycle->log;
         c->log = ngx_cycle->log;
-        c->data = (void *) ngx_live_record_curl_inode(fd);
+        c->data = (void *) inode;
 
         curl_multi_assign(ngx_live_record_multi, fd, c);
     }
