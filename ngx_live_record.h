@@ -30,6 +30,7 @@
 
 typedef struct ngx_live_record_cred_s  ngx_live_record_cred_t;
 
+
 /* a live_record_bucket block */
 
 typedef struct {
