@@ -11,7 +11,7 @@
 #include <ngx_event.h>
 #include <ngx_rtmp.h>
 
-#include "ngx_live_record.h"
+#include "ngx_live_record_streams.h"
 
 
 #define NGX_LIVE_RECORD_BUFFER    (64 * 1024 * 1024)
@@ -64,6 +64,13 @@ ngx_command_t  ngx_live_record_commands[] = {
       0,
       NULL },
 
+    { ngx_string("live_record_notify"),
+      NGX_RTMP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_live_record_notify,
+      NGX_RTMP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("live_record"),
       NGX_RTMP_SRV_CONF|NGX_RTMP_APP_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE12,
       ngx_live_record,
@@ -101,7 +108,10 @@ ngx_live_record_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&lmcf->buckets, cf->pool, 4,
                        sizeof(ngx_live_record_bucket_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&lmcf->servers, cf->pool, 4,
+                          sizeof(ngx_live_record_srv_conf_t *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -131,6 +141,10 @@ ngx_live_record_init_main_conf(ngx_conf_t *cf, void *conf)
         }
     }
 
+    if (lmcf->spool.len && ngx_live_record_streams_add(cf, lmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
 }
 
@@ -150,6 +164,7 @@ ngx_live_record_create_srv_conf(ngx_conf_t *cf)
      *
      *     lscf->domain = { 0, NULL };
      *     lscf->templates = NULL;
+     *     lscf->notify = NULL;
      */
 
     return lscf;
@@ -161,27 +176,25 @@ ngx_live_record_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_live_record_srv_conf_t *conf = child;
 
+    ngx_live_record_srv_conf_t   **lscf;
+    ngx_live_record_main_conf_t   *lmcf;
+
+    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
+
     if (conf->domain.data == NULL) {
         conf->domain.data = (u_char *) "";
     }
 
-    return ngx_live_record_check_templates(cf, conf->templates);
-}
+    if (ngx_live_record_check_notify(cf, lmcf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
+    lscf = ngx_array_push(&lmcf->servers);
+    if (lscf == NULL) {
+        return NGX_CONF_ERROR;
+    }
 
-void *
-ngx_live_record_create_app_conf(ngx_conf_t *cf)
-{
-    /* lacf->templates = NULL is set by ngx_pcalloc() */
-
-    return ngx_pcalloc(cf->pool, sizeof(ngx_live_record_app_conf_t));
-}
-
-
-char *
-ngx_live_record_merge_app_conf(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_live_record_app_conf_t *conf = child;
+    *lscf = conf;
 
     return ngx_live_record_check_templates(cf, conf->templates);
 }
@@ -203,6 +216,18 @@ ngx_live_record_find_bucket(ngx_live_record_main_conf_t *lmcf,
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+ngx_live_record_serves(ngx_live_record_srv_conf_t *lscf, const char *domain)
+{
+    if (lscf->templates == NULL) {
+        return 0;
+    }
+
+    return lscf->domain.len == 0
+           || ngx_strcasecmp(lscf->domain.data, (u_char *) domain) == 0;
 }
 
 

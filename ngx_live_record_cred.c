@@ -641,6 +641,7 @@ ngx_live_record_cred_take(ngx_live_record_cred_t *cred, lr_cred_t *key)
 
         /* what was refused with the last one */
 
+        ngx_live_record_bucket_renewed(cred->bucket);
         ngx_live_record_shipper_renewed(cred->bucket);
     }
 

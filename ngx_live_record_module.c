@@ -16,15 +16,8 @@
 #include <ngx_rtmp_live_module.h>
 
 #include "lr_flv.h"
-#include "ngx_live_record.h"
-
-
-typedef struct {
-    ngx_live_record_recorder_t  *recorder;
-    lr_settings_t                settings;
-    unsigned                     publishing:1;
-    unsigned                     failed:1;
-} ngx_live_record_ctx_t;
+#include "lr_push_args.h"
+#include "ngx_live_record_publisher.h"
 
 
 static ngx_int_t ngx_live_record_postconfiguration(ngx_conf_t *cf);
@@ -41,6 +34,8 @@ static ngx_int_t ngx_live_record_settings(ngx_rtmp_session_t *s,
     ngx_live_record_template_t *t, ngx_str_t *stream,
     lr_settings_t *settings);
 static void ngx_live_record_host(ngx_str_t *url, ngx_str_t *host);
+static ngx_int_t ngx_live_record_want(ngx_rtmp_session_t *s,
+    ngx_rtmp_publish_t *v, lr_settings_t *settings);
 static ngx_int_t ngx_live_record_close_stream(ngx_rtmp_session_t *s,
     ngx_rtmp_close_stream_t *v);
 static ngx_int_t ngx_live_record_disconnect(ngx_rtmp_session_t *s,
@@ -69,8 +64,8 @@ static ngx_rtmp_module_t  ngx_live_record_module_ctx = {
     ngx_live_record_init_main_conf,         /* init main configuration */
     ngx_live_record_create_srv_conf,        /* create server configuration */
     ngx_live_record_merge_srv_conf,         /* merge server configuration */
-    ngx_live_record_create_app_conf,        /* create app configuration */
-    ngx_live_record_merge_app_conf          /* merge app configuration */
+    NULL,                                   /* create app configuration */
+    NULL                                    /* merge app configuration */
 };
 
 
@@ -132,7 +127,9 @@ ngx_live_record_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_live_record_check_order(cf) != NGX_OK) {
+    if (ngx_live_record_check_order(cf) != NGX_OK
+        || ngx_live_record_check_on_demand(cf, lmcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -267,7 +264,12 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_live_record_recorder_init(cycle) != NGX_OK) {
+    ngx_live_record_publisher_init();
+    ngx_live_record_command_init(cycle);
+
+    if (ngx_live_record_recorder_init(cycle) != NGX_OK
+        || ngx_live_record_demand_init(cycle) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -285,6 +287,8 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
     /* what can be lost comes first */
 
     ngx_live_record_recorder_exit(cycle);
+    ngx_live_record_demand_exit();
+    ngx_live_record_streams_exit();
     ngx_live_record_shipper_exit(cycle);
 }
 
@@ -303,12 +307,11 @@ ngx_live_record_publish(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
 static void
 ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
 {
-    ngx_str_t                    stream;
-    ngx_rtmp_live_ctx_t         *lctx;
-    ngx_live_record_ctx_t       *ctx;
-    ngx_live_record_template_t  *t;
-    ngx_live_record_app_conf_t  *lacf;
-    ngx_live_record_srv_conf_t  *lscf;
+    ngx_str_t                     stream, args;
+    ngx_rtmp_live_ctx_t          *lctx;
+    ngx_live_record_template_t   *t;
+    ngx_live_record_srv_conf_t   *lscf;
+    ngx_live_record_publisher_t  *p;
 
     /*
      * Copies from another worker's publisher, and streams that nginx pulls
@@ -332,12 +335,11 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     }
 
     lscf = ngx_rtmp_get_module_srv_conf(s, ngx_live_record_module);
-    lacf = ngx_rtmp_get_module_app_conf(s, ngx_live_record_module);
 
     stream.data = v->name;
     stream.len = ngx_strlen(v->name);
 
-    t = ngx_live_record_find_template(lscf, lacf, &s->app, &stream);
+    t = ngx_live_record_find_template(lscf, &s->app, &stream);
 
     if (t == NULL) {
         return;
@@ -353,27 +355,31 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
         return;
     }
 
-    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+    p = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
 
-    if (ctx == NULL) {
-        ctx = ngx_pcalloc(s->connection->pool,
-                          sizeof(ngx_live_record_ctx_t));
-        if (ctx == NULL) {
+    if (p == NULL) {
+        p = ngx_pcalloc(s->connection->pool,
+                        sizeof(ngx_live_record_publisher_t));
+        if (p == NULL) {
             return;
         }
 
-        ngx_rtmp_set_ctx(s, ctx, ngx_live_record_module);
+        ngx_rtmp_set_ctx(s, p, ngx_live_record_module);
     }
 
-    if (ngx_live_record_settings(s, t, &stream, &ctx->settings) != NGX_OK) {
+    if (ngx_live_record_settings(s, t, &stream, &p->settings) != NGX_OK
+        || ngx_live_record_want(s, v, &p->settings) != NGX_OK)
+    {
         ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
                       "live record: \"%V/%V\" is not recorded: no memory",
                       &s->app, &stream);
         return;
     }
 
-    ctx->publishing = 1;
-    ctx->failed = 0;
+    args.data = v->args;
+    args.len = ngx_strlen(v->args);
+
+    ngx_live_record_publisher_begin(p, t, &args);
 }
 
 
@@ -453,6 +459,58 @@ ngx_live_record_host(ngx_str_t *url, ngx_str_t *host)
 }
 
 
+/* what callbacks are to tell of it, and with it */
+
+static ngx_int_t
+ngx_live_record_want(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v,
+    lr_settings_t *settings)
+{
+    char                           *text;
+    u_char                         *p;
+    size_t                          len;
+    json_t                         *args;
+    ngx_live_record_notify_conf_t  *nc;
+
+    settings->notify = 0;
+    settings->push_args = NULL;
+
+    nc = ngx_live_record_find_notify(ngx_live_record_conf, settings->scope);
+
+    if (nc == NULL) {
+        return NGX_OK;
+    }
+
+    settings->notify = (unsigned) nc->want;
+
+    args = lr_push_args((char *) v->args,
+                        ngx_strnlen(v->args, sizeof(v->args)));
+
+    if (args == NULL) {
+        return NGX_OK;
+    }
+
+    text = json_dumps(args, JSON_COMPACT|JSON_PRESERVE_ORDER);
+    json_decref(args);
+
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = ngx_strlen(text) + 1;
+
+    p = ngx_pnalloc(s->connection->pool, len);
+
+    if (p) {
+        ngx_cpystrn(p, (u_char *) text, len);
+        settings->push_args = (char *) p;
+    }
+
+    free(text);
+
+    return p ? NGX_OK : NGX_ERROR;
+}
+
+
 static ngx_int_t
 ngx_live_record_close_stream(ngx_rtmp_session_t *s,
     ngx_rtmp_close_stream_t *v)
@@ -478,19 +536,12 @@ ngx_live_record_disconnect(ngx_rtmp_session_t *s, ngx_rtmp_header_t *h,
 static void
 ngx_live_record_finish(ngx_rtmp_session_t *s, const char *why)
 {
-    ngx_live_record_ctx_t  *ctx;
+    ngx_live_record_publisher_t  *p;
 
-    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+    p = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
 
-    if (ctx == NULL) {
-        return;
-    }
-
-    ctx->publishing = 0;
-
-    if (ctx->recorder) {
-        ngx_live_record_recorder_stop(ctx->recorder, why);
-        ctx->recorder = NULL;
+    if (p) {
+        ngx_live_record_publisher_end(p, why);
     }
 }
 
@@ -499,35 +550,25 @@ static ngx_int_t
 ngx_live_record_av(ngx_rtmp_session_t *s, ngx_rtmp_header_t *h,
     ngx_chain_t *in)
 {
-    ngx_live_record_ctx_t  *ctx;
+    ngx_rtmp_codec_ctx_t         *codec;
+    ngx_live_record_publisher_t  *p;
 
-    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+    p = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
 
     /* whatever happens to the recording, the session goes on: NGX_OK */
 
-    if (ctx == NULL || !ctx->publishing || ctx->failed || in == NULL) {
+    if (p == NULL || !p->publishing || in == NULL) {
         return NGX_OK;
     }
 
-    /* a publish without media leaves nothing behind */
-
-    if (ctx->recorder == NULL) {
-        ctx->recorder = ngx_live_record_recorder_start(&ctx->settings);
-
-        if (ctx->recorder == NULL) {
-            ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                          "live record: \"%s/%s\" is not recorded: "
-                          "no memory", ctx->settings.app,
-                          ctx->settings.stream);
-            ctx->failed = 1;
-            return NGX_OK;
-        }
+    if (p->to_ask) {
+        codec = ngx_rtmp_get_module_ctx(s, ngx_rtmp_codec_module);
+        p->vbitrate = codec ? codec->video_data_rate : 0;
     }
 
-    ngx_live_record_recorder_frame(ctx->recorder,
-                                   h->type == NGX_RTMP_MSG_VIDEO
-                                   ? LR_FLV_VIDEO : LR_FLV_AUDIO,
-                                   h->timestamp, in);
+    ngx_live_record_publisher_message(p, h->type == NGX_RTMP_MSG_VIDEO
+                                         ? LR_FLV_VIDEO : LR_FLV_AUDIO,
+                                      h->timestamp, in);
 
     return NGX_OK;
 }

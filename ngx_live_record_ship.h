@@ -37,6 +37,7 @@ typedef struct {
     lr_ship_order_t              order;
     ngx_live_record_request_t   *request;
     ngx_live_record_day_t       *day;
+    void                        *notify;      /* its callbacks, or NULL */
 
     ngx_live_record_ship_op_e    op;          /* of the thread */
     ngx_thread_task_t            task;

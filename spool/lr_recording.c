@@ -136,7 +136,8 @@ lr_recording_event(void *data, const char *event, json_t *o)
         rec->spans++;
 
         if (r->reader && r->reader->span) {
-            return r->reader->span(r->reader->data, time, v);
+            return r->reader->span(r->reader->data, time, v,
+                                   json_object_get(o, "args"));
         }
 
     } else if (strcmp(event, "unpublish") == 0) {
@@ -146,6 +147,13 @@ lr_recording_event(void *data, const char *event, json_t *o)
     } else if (strcmp(event, "end") == 0) {
         rec->state = LR_RECORDING_ENDED;
         rec->time = time;
+
+    } else if (strcmp(event, "grace") == 0) {
+        if (lr_recording_time(o, "grace", &rec->grace) != LR_OK) {
+            return LR_ERROR;
+        }
+
+        rec->limited = 1;
     }
 
     /* events of a later minor kind do not stop this module */
@@ -263,12 +271,21 @@ lr_recording_time(json_t *o, const char *key, int64_t *v)
 
 
 int
-lr_recording_publish(int fd, int64_t time, int64_t media)
+lr_recording_publish(int fd, int64_t time, int64_t media, const char *args)
 {
-    return lr_journal_write(fd, "publish",
-                            json_pack("{s:I, s:I}",
-                                      "time", (json_int_t) time,
-                                      "media", (json_int_t) media));
+    json_t  *o;
+
+    o = json_pack("{s:I, s:I}", "time", (json_int_t) time,
+                  "media", (json_int_t) media);
+
+    if (o && args && args[0]
+        && json_object_set_new(o, "args", json_loads(args, 0, NULL)) == -1)
+    {
+        json_decref(o);
+        o = NULL;
+    }
+
+    return lr_journal_write(fd, "publish", o);
 }
 
 
@@ -338,6 +355,23 @@ lr_recording_unpublish(int fd, int64_t time, const char *why)
                             json_pack("{s:I, s:s}",
                                       "time", (json_int_t) time,
                                       "why", why));
+}
+
+
+int
+lr_recording_grace(int fd, int64_t time, int64_t grace)
+{
+    return lr_journal_write(fd, "grace",
+                            json_pack("{s:I, s:I}",
+                                      "time", (json_int_t) time,
+                                      "grace", (json_int_t) grace));
+}
+
+
+int64_t
+lr_recording_grace_of(const lr_recording_t *rec, int64_t grace)
+{
+    return rec->limited && rec->grace < grace ? rec->grace : grace;
 }
 
 
@@ -509,7 +543,8 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
         if (lr_recording_mend(&claim->rec, claim->dir, claim->fd) == LR_OK
             && lr_recording_read(&claim->rec, claim->dir, NULL, err, size)
                == LR_OK
-            && lr_recording_publish(claim->fd, now, claim->rec.media)
+            && lr_recording_publish(claim->fd, now, claim->rec.media,
+                                    settings->push_args)
                == LR_OK)
         {
             claim->resumed = 1;
@@ -553,7 +588,7 @@ lr_recording_adopt(lr_claim_t *claim, const char *dir,
 {
     int      rc;
     char     path[LR_PATH_MAX + 16], err[256];
-    int64_t  since;
+    int64_t  since, grace;
 
     memset(claim, 0, sizeof(lr_claim_t));
     claim->fd = -1;
@@ -588,7 +623,9 @@ lr_recording_adopt(lr_claim_t *claim, const char *dir,
     since = claim->rec.state == LR_RECORDING_LIVE
             ? lr_recording_touched(&claim->rec, dir) : claim->rec.time;
 
-    if (now <= since + claim->settings.grace) {
+    grace = lr_recording_grace_of(&claim->rec, claim->settings.grace);
+
+    if (grace && now <= since + grace) {
         return LR_OK;
     }
 
@@ -656,7 +693,8 @@ lr_recording_create(lr_claim_t *claim, const char *spool,
                                       "id", id,
                                       "time", (json_int_t) now))
            != LR_OK
-        || lr_recording_publish(claim->fd, now, 0) != LR_OK)
+        || lr_recording_publish(claim->fd, now, 0, settings->push_args)
+           != LR_OK)
     {
         goto failed;
     }
@@ -845,6 +883,8 @@ lr_recording_end(const char *dir, int64_t grace, int64_t now, int64_t *until,
 
     since = rec.state == LR_RECORDING_LIVE
             ? lr_recording_touched(&rec, dir) : rec.time;
+
+    grace = lr_recording_grace_of(&rec, grace);
 
     /*
      * A fragment left open is mended before the grace is over as well,

@@ -9,13 +9,14 @@
  * it):
  *
  *   start      version, id, time
- *   publish    time, media                  a span begins
+ *   publish    time, media, args            a span begins
  *   open       file, cycle, base, media, wall, discontinuity
  *   close      file, duration, bytes, rows, independent
  *   drop       file                         nothing of it was usable
  *   lost       time, frames, bytes, why     media that could not be kept
  *   error      time, text
  *   unpublish  time, why                    the span ended, grace begins
+ *   grace      time, grace                  no grace is longer from now on
  *   end        time                         the grace is over
  */
 
@@ -24,6 +25,7 @@
 #define _LR_RECORDING_H_INCLUDED_
 
 
+#include <jansson.h>
 #include "lr_core.h"
 #include "lr_fragment.h"
 #include "lr_settings.h"
@@ -49,6 +51,7 @@ typedef struct {
     int64_t             time;         /* of the last change of state */
     int64_t             media;        /* where all fragments have ended */
     int64_t             cycle_start;
+    int64_t             grace;        /* of a "grace" event */
     uint32_t            cycle;        /* number of the one under way */
     uint32_t            next;         /* number of the next file */
     uint32_t            fragments;    /* closed */
@@ -57,13 +60,18 @@ typedef struct {
     lr_fragment_t       open;
     unsigned            has_open:1;
     unsigned            state:2;      /* lr_recording_state_e */
+    unsigned            limited:1;    /* by the grace above */
 } lr_recording_t;
 
 
-/* called for each closed fragment and each begun span as they are read */
+/*
+ * Called for each closed fragment and each begun span as they are read; args
+ * are the span's as of lr_push_args(), or NULL.
+ */
 typedef struct {
     int               (*fragment)(void *data, const lr_fragment_t *f);
-    int               (*span)(void *data, int64_t wall, int64_t media);
+    int               (*span)(void *data, int64_t wall, int64_t media,
+                              json_t *args);
     void               *data;
 } lr_recording_reader_t;
 
@@ -76,8 +84,12 @@ typedef struct {
 int lr_recording_read(lr_recording_t *rec, const char *dir,
     const lr_recording_reader_t *reader, char *err, size_t size);
 
-/* these append one event to record.log; LR_ERROR with errno */
-int lr_recording_publish(int fd, int64_t time, int64_t media);
+/*
+ * These append one event to record.log; LR_ERROR with errno.  args is JSON
+ * as of lr_push_args(), or NULL or empty for none.
+ */
+int lr_recording_publish(int fd, int64_t time, int64_t media,
+    const char *args);
 int lr_recording_open(int fd, const lr_fragment_t *f);
 int lr_recording_close(int fd, const lr_fragment_t *f);
 int lr_recording_drop(int fd, uint32_t number);
@@ -85,6 +97,10 @@ int lr_recording_lost(int fd, int64_t time, uint64_t frames, uint64_t bytes,
     const char *why);
 int lr_recording_error(int fd, int64_t time, const char *text);
 int lr_recording_unpublish(int fd, int64_t time, const char *why);
+int lr_recording_grace(int fd, int64_t time, int64_t grace);
+
+/* how long the recording waits for a return, ms: "grace" is its setting */
+int64_t lr_recording_grace_of(const lr_recording_t *rec, int64_t grace);
 
 
 typedef struct {
@@ -113,7 +129,8 @@ int lr_recording_claim(lr_claim_t *claim, const char *spool,
     unsigned final, char *err, size_t size);
 
 /*
- * Ends a recording whose grace is over at "now", after mending it.
+ * Ends a recording whose grace is over at "now", after mending it.  The
+ * grace given is its setting, or a shorter one.
  * LR_OK: it is ended.  LR_AGAIN: it has a recorder or its grace runs;
  * *until is then when to look again, if known, or 0.  LR_DECLINED or
  * LR_ERROR with a reason.

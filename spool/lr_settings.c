@@ -33,10 +33,12 @@ lr_settings_copy(lr_settings_t *dst, const lr_settings_t *src)
     dst->fragment_path = lr_settings_dup(src->fragment_path);
     dst->index_path = lr_settings_dup(src->index_path);
     dst->timezone = lr_settings_dup(src->timezone);
+    dst->push_args = lr_settings_dup(src->push_args);
 
     if (dst->domain == NULL || dst->scope == NULL || dst->bucket == NULL
         || dst->path == NULL || dst->fragment_path == NULL
-        || dst->index_path == NULL || dst->timezone == NULL)
+        || dst->index_path == NULL || dst->timezone == NULL
+        || dst->push_args == NULL)
     {
         lr_settings_free(dst);
         return LR_ERROR;
@@ -63,6 +65,7 @@ lr_settings_free(lr_settings_t *st)
     free(st->fragment_path);
     free(st->index_path);
     free(st->timezone);
+    free(st->push_args);
 
     memset(st, 0, sizeof(lr_settings_t));
 }
@@ -75,7 +78,7 @@ lr_settings_write(const lr_settings_t *st, lr_buf_t *out)
     json_t  *root;
 
     root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s,"
-                     " s:i, s:I, s:I, s:I}",
+                     " s:i, s:I, s:I, s:I, s:i}",
                      "version", LR_SPOOL_VERSION,
                      "app", st->app,
                      "stream", st->stream,
@@ -89,7 +92,8 @@ lr_settings_write(const lr_settings_t *st, lr_buf_t *out)
                      "formats", (int) st->formats,
                      "cycle", (json_int_t) st->cycle,
                      "fragment", (json_int_t) st->fragment,
-                     "grace", (json_int_t) st->grace);
+                     "grace", (json_int_t) st->grace,
+                     "notify", (int) st->notify);
 
     text = root ? json_dumps(root, JSON_INDENT(1)|JSON_PRESERVE_ORDER) : NULL;
 
@@ -113,7 +117,7 @@ lr_settings_read(lr_settings_t *st, const char *dir, char *err, size_t size)
     char          path[4096];
     json_t       *root;
     lr_buf_t      text;
-    json_int_t    version, formats;
+    json_int_t    version, formats, notify;
     json_error_t  je;
 
     memset(st, 0, sizeof(lr_settings_t));
@@ -154,9 +158,10 @@ lr_settings_read(lr_settings_t *st, const char *dir, char *err, size_t size)
     }
 
     formats = json_integer_value(json_object_get(root, "formats"));
+    notify = json_integer_value(json_object_get(root, "notify"));
     errno = 0;
 
-    rc = formats <= 0 || formats > 0xff
+    rc = formats <= 0 || formats > 0xff || notify < 0 || notify > 0xff
          || lr_settings_name(root, "app", st->app)
          || lr_settings_name(root, "stream", st->stream)
          || lr_settings_string(root, "domain", &st->domain)
@@ -174,6 +179,7 @@ lr_settings_read(lr_settings_t *st, const char *dir, char *err, size_t size)
 
     if (rc == 0) {
         st->formats = (unsigned) formats;
+        st->notify = (unsigned) notify;
         return LR_OK;
     }
 

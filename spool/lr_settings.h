@@ -22,6 +22,10 @@
 #define LR_FORMAT_MP4       0x02
 #define LR_FORMAT_FLV       0x04
 
+#define LR_NOTIFY_FILES     0x01
+#define LR_NOTIFY_STATUS    0x02
+#define LR_NOTIFY_FRAGMENTS 0x04
+
 #define LR_NAME_MAX         255
 
 /* of template.json, in bytes */
@@ -39,7 +43,10 @@ typedef struct {
     char       *fragment_path;
     char       *index_path;       /* "" for none */
     char       *timezone;
+    char       *push_args;        /* of this publish, as JSON, "" for none;
+                                     not in template.json */
     unsigned    formats;          /* LR_FORMAT_... */
+    unsigned    notify;           /* LR_NOTIFY_..., 0: no callbacks */
     int64_t     cycle;            /* ms, as the next three */
     int64_t     fragment;
     int64_t     grace;

@@ -18,11 +18,13 @@
 
 static int lr_ship_read(lr_ship_t *s, char *err, size_t size);
 static int lr_ship_on_fragment(void *data, const lr_fragment_t *f);
-static int lr_ship_on_span(void *data, int64_t wall, int64_t media);
+static int lr_ship_on_span(void *data, int64_t wall, int64_t media,
+    json_t *args);
 static int lr_ship_add_spans(lr_ship_t *s);
 static int lr_ship_prepare_fragment(lr_ship_t *s, lr_ship_order_t *order);
 static int lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key);
 static int lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text);
+static void lr_ship_drop(lr_ship_t *s, uint32_t number);
 static int lr_ship_sync(lr_ship_t *s, const lr_ship_fragment_t *sf,
     unsigned need, unsigned *synced);
 static int lr_ship_confirm_fragment(lr_ship_t *s,
@@ -183,7 +185,7 @@ lr_ship_on_fragment(void *data, const lr_fragment_t *f)
 
 
 static int
-lr_ship_on_span(void *data, int64_t wall, int64_t media)
+lr_ship_on_span(void *data, int64_t wall, int64_t media, json_t *args)
 {
     lr_ship_t *s = data;
 
@@ -202,6 +204,10 @@ lr_ship_on_span(void *data, int64_t wall, int64_t media)
         s->spans = more;
     }
 
+    if (lr_ship_notice_span(s, media, args) != LR_OK) {
+        return LR_ERROR;
+    }
+
     s->spans[s->nspans].wall = wall;
     s->spans[s->nspans].media = media;
     s->nspans++;
@@ -215,6 +221,7 @@ int
 lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
 {
     int       rc;
+    int64_t   grace;
     uint64_t  offset;
 
     offset = s->rec.offset;
@@ -233,10 +240,12 @@ lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
         return LR_OK;
     }
 
+    grace = lr_recording_grace_of(&s->rec, s->settings.grace);
+
     if (s->rec.state == LR_RECORDING_PAUSED && !s->rec.has_open
-        && now <= s->rec.time + s->settings.grace)
+        && now <= s->rec.time + grace)
     {
-        s->until = s->rec.time + s->settings.grace + 1;
+        s->until = s->rec.time + grace + 1;
         return LR_OK;
     }
 
@@ -634,6 +643,8 @@ int
 lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step,
     const lr_ship_result_t *result)
 {
+    json_t  *o;
+
     switch (step) {
 
     case LR_SHIP_FRAGMENT:
@@ -648,11 +659,16 @@ lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step,
                                          "closed", (int) s->part->closed));
 
     case LR_SHIP_INDEX:
-        return lr_ship_journal(s, "index",
-                               json_pack("{s:I, s:s, s:I}",
-                                         "cycle", (json_int_t) s->cycle,
-                                         "key", result->key, "bytes",
-                                         (json_int_t) result->bytes));
+
+        o = json_pack("{s:I, s:s, s:I}", "cycle", (json_int_t) s->cycle,
+                      "key", result->key, "bytes",
+                      (json_int_t) result->bytes);
+
+        if (result->key[0]) {
+            lr_ship_notice_index(s, o);
+        }
+
+        return lr_ship_journal(s, "index", o);
 
     case LR_SHIP_DAY:
         return lr_ship_journal(s, "day",
@@ -715,6 +731,10 @@ lr_ship_confirm_fragment(lr_ship_t *s, const lr_ship_result_t *result)
                             json_integer((json_int_t) s->content.flv));
     }
 
+    if (result->key[0]) {
+        lr_ship_notice_fragment(s, o);
+    }
+
     rc = lr_ship_journal(s, "fragment", o);
 
     if (rc == LR_OK) {
@@ -771,7 +791,7 @@ lr_ship_sweep(lr_ship_t *s)
             && (need == 0 || lr_ship_has_table(s, sf))
             && lr_ship_sync(s, sf, need, &synced) == LR_OK)
         {
-            lr_fragment_remove(s->dir, sf->f.number);
+            lr_ship_drop(s, sf->f.number);
             sf->removed = 1;
         }
     }
@@ -783,6 +803,23 @@ lr_ship_sweep(lr_ship_t *s)
     if (low) {
         lr_fragment_remove_tables(s->dir, s->low, low);
         s->low = low;
+    }
+}
+
+
+/*
+ * The file becomes that of a fragment to come, if there can be one.  Not
+ * with fsync: after a power failure it might be under both names.
+ */
+
+static void
+lr_ship_drop(lr_ship_t *s, uint32_t number)
+{
+    if (s->rec.state == LR_RECORDING_LIVE && !s->fsync) {
+        lr_fragment_spare(s->dir, number);
+
+    } else {
+        lr_fragment_remove(s->dir, number);
     }
 }
 
@@ -907,6 +944,7 @@ lr_ship_close(lr_ship_t *s)
     s->fragments = NULL;
     s->n = 0;
 
+    lr_ship_notice_free(s);
     free(s->spans);
     s->spans = NULL;
     s->nspans = 0;

@@ -29,6 +29,9 @@
  *   abandon   why                                the upload is lost
  *   abort                                        and is not open any more
  *
+ * What callbacks need of an object is in the "notice" of the event that
+ * confirms it, see lr_ship_notice.c.
+ *
  * Everything here may block and runs off the event loop, except for
  * lr_ship_next().
  */
@@ -89,6 +92,14 @@ typedef struct {
 } lr_ship_fragment_t;
 
 
+/* of a span: the media time it begins at, its push_args or NULL */
+
+typedef struct {
+    int64_t             media;
+    json_t             *args;
+} lr_ship_args_t;
+
+
 /* the file of a format that is under way; first is 0 without an upload */
 
 typedef struct {
@@ -127,6 +138,7 @@ typedef struct {
 
     lr_manifest_span_t  *spans;       /* of all publishes */
     size_t               nspans;
+    lr_ship_args_t      *args;        /* of the same, if callbacks want it */
 
     lr_manifest_t       *part;        /* the newest, with what is confirmed */
     size_t               listed;      /* fragments of it in the bucket */
@@ -277,6 +289,17 @@ int lr_ship_file_prepare(lr_ship_t *s, lr_ship_step_e step, unsigned other,
     lr_ship_order_t *order);
 int lr_ship_file_confirm(lr_ship_t *s, lr_ship_step_e step,
     const lr_ship_result_t *result);
+
+/*
+ * lr_ship_notice.c: what a callback has to tell of an object goes with the
+ * event that confirms it, as its member "notice": { start, end, duration,
+ * push_args }.  They do nothing for a recording that wants no such callback.
+ */
+int lr_ship_notice_span(lr_ship_t *s, int64_t media, json_t *args);
+void lr_ship_notice_fragment(lr_ship_t *s, json_t *o);
+void lr_ship_notice_index(lr_ship_t *s, json_t *o);
+void lr_ship_notice_file(lr_ship_t *s, json_t *o, size_t begin, size_t end);
+void lr_ship_notice_free(lr_ship_t *s);
 
 /* LR_DECLINED: the event is not about a file */
 int lr_ship_file_event(lr_ship_t *s, const char *event, json_t *o);

@@ -715,15 +715,19 @@ static int
 lr_ship_file_store(lr_ship_t *s, const char *key, uint64_t bytes)
 {
     int                rc;
+    json_t            *o;
     lr_ship_members_t  m;
 
     lr_ship_members(s, s->file, &m);
 
-    rc = lr_ship_file_journal(s, "stored",
-                              json_pack("{s:s, s:I, s:I}", "key", key,
-                                        "bytes", (json_int_t) bytes, "last",
-                                        (json_int_t)
-                                        s->fragments[m.end - 1].f.number));
+    o = json_pack("{s:s, s:I, s:I}", "key", key, "bytes",
+                  (json_int_t) bytes, "last", (json_int_t)
+                  s->fragments[m.end - 1].f.number);
+
+    lr_ship_notice_file(s, o, m.begin, m.end);
+
+    rc = lr_ship_file_journal(s, "stored", o);
+
     if (rc == LR_OK) {
         lr_ship_sweep(s);
     }

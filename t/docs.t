@@ -31,7 +31,7 @@ my %options = (
     live_record_bucket => [ options($conf, 'bucket') ],
 );
 
-cmp_ok(scalar @commands, '>=', 6, 'the table of directives is understood');
+cmp_ok(scalar @commands, '>=', 8, 'the table of directives is understood');
 cmp_ok(scalar @{$options{live_record}}, '>=', 8, 'and that of templates');
 cmp_ok(scalar @{$options{live_record_bucket}}, '>=', 14, 'and of buckets');
 
@@ -51,7 +51,7 @@ is_deeply([ sort grep { $docs{$_}{syntax} } keys %docs ],
 for my $c (@commands) {
     my $d = $docs{$c->{name}} or next;
 
-    like($_, qr/^\Q$c->{name}\E /, "$c->{name}: its syntax begins with it")
+    like($_, qr/^\Q$c->{name}\E[ ;]/, "$c->{name}: its syntax begins with it")
         for @{$d->{syntax}};
 
     is_deeply([ sort map { s/`//gr } map { split /, */ }
@@ -114,7 +114,14 @@ $defaults{'live_record_bucket/signature'} = "v$1"
 $defaults{'live_record_bucket/path_style'} = lc $1
     if $conf =~ /ngx_conf_init_uint_value\(b->style, LR_URL_(\w+)\)/;
 
-is(scalar keys %defaults, 16, 'the defaults are understood');
+$defaults{'live_record_bucket/min_speed'} = $1 / 1024 . 'k'
+    if $conf =~ /ngx_conf_init_size_value\(b->min_speed, (\d+)\)/;
+$defaults{"live_record_bucket/$_"} = 'off' for qw/ proxy /;
+
+$defaults{'live_record_bucket/checksum'} = lc $1
+    if $conf =~ /init_uint_value\(b->checksum, NGX_LIVE_RECORD_(\w+)\)/;
+
+is(scalar keys %defaults, 19, 'the defaults are understood');
 
 for my $what (sort keys %defaults) {
     my ($name) = $what =~ /(\w+)$/;
@@ -153,6 +160,30 @@ for my $block (sort keys %options) {
 
         has("$block/$o->{name}", "between $range");
     }
+}
+
+# what a part may be, by the type
+
+my %part = $conf =~ /range = "(between \w+ and \w+) for \\"type (\w+)\\""/g;
+
+is(scalar keys %part, 2, 'the sizes of parts are understood');
+has('live_record_bucket/part_size', "$_ for `type $part{$_}`")
+    for sort keys %part;
+
+# what objects may be like, of which store
+
+my $object = read_file("$root/bucket/lr_object.c");
+my %object = $object =~ /lr_object_((?:oss|s3)_\w+)\[\] = \{(.*?)\};/sg;
+
+is(scalar keys %object, 5, 'the words of objects are understood');
+
+for (sort keys %object) {
+    my ($type, $what) = /^(\w+?)_(\w+)$/;
+    my $setting = $what =~ /class/ ? 'storage_class'
+        : $what =~ /acl/ ? 'acl' : 'encryption';
+
+    like($docs{"live_record_bucket/$setting"}{text} || '', qr/`$_`/,
+        "$setting of $type: $_") for $object{$_} =~ /"([\w-]+)"/g;
 }
 
 my ($ranges) = join '', $conf =~ /"between (\w+ and \w+)", &s/;
@@ -245,7 +276,7 @@ ok(-e "$root/$_", "design.md: $_ is there")
 # no link leads nowhere
 
 for my $file ('README.md', map { "docs/$_" } qw/ directives.md operations.md
-    format.md design.md /)
+    api.md format.md design.md /)
 {
     my $text = read_file("$root/$file");
     my ($dir) = $file =~ m,^(.*/),;
@@ -346,7 +377,8 @@ sub sections {
 
 sub commands {
     my ($c) = @_;
-    my ($table) = $c =~ /ngx_live_record_commands\[\] = \{(.*?)\n\};/s;
+    my $table = join '',
+        $c =~ /ngx_live_record_(?:http_)?commands\[\] = \{(.*?)\n\};/sg;
     my @all;
 
     while ($table =~ /ngx_string\("(\w+)"\),\s*([^,]+),/g) {
@@ -354,8 +386,10 @@ sub commands {
         my @context;
 
         push @context, 'application' if $flags =~ /NGX_RTMP_APP_CONF/;
+        push @context, 'http' if $flags =~ /NGX_HTTP_MAIN_CONF/;
+        push @context, 'location' if $flags =~ /NGX_HTTP_LOC_CONF/;
         push @context, 'rtmp' if $flags =~ /NGX_RTMP_MAIN_CONF/;
-        push @context, 'server' if $flags =~ /NGX_RTMP_SRV_CONF/;
+        push @context, 'server' if $flags =~ /NGX_(?:RTMP|HTTP)_SRV_CONF/;
 
         push @all, { name => $name, context => \@context,
             block => scalar($flags =~ /NGX_CONF_BLOCK/) };
@@ -370,7 +404,7 @@ sub options {
         =~ /ngx_live_record_${which}_options\[\] = \{(.*?)\n\};/s;
     my @all;
 
-    while ($table =~ /\{ ngx_string\("(\w+)"\), (\d), (\d),\s*(\w+),(.*?)\}/sg)
+    while ($table =~ /\{ ngx_string\("(\w+)"\), (\d+), (\d+),\s*(\w+),(.*?)\}/sg)
     {
         my ($name, $set, $rest) = ($1, $4, $5);
         my @types = map { lc } map { $_ eq 'STORE' ? qw/ OSS S3 /

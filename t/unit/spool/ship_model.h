@@ -17,6 +17,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include "lr_crc64.h"
+#include "lr_notice.h"
 #include "lr_ship.h"
 #include "spool_check.h"
 
@@ -41,6 +42,7 @@
  *   D  one that is dropped                  T  time passes, within the grace
  *   K  killed with a fragment open, of which two tags are whole
  *   E  the grace is over
+ *   G  there is no grace from here on, Z  a moment passes
  *
  * and where there are mp4 or flv files
  *
@@ -94,6 +96,7 @@ typedef struct {
     u_char     *data;
     size_t      len;
     unsigned    foreign:1;
+    unsigned    told:1;
 } object_t;
 
 
@@ -167,6 +170,7 @@ typedef struct {
     unsigned        stay:1;           /* nothing can be moved */
     size_t          most;             /* fragments in memory */
     unsigned        manifests;
+    unsigned        told;             /* notices without an object */
     uint64_t        written;          /* bytes of manifests */
 } model_t;
 
@@ -727,12 +731,17 @@ record_open(model_t *m, char kind, unsigned frames)
 static inline void
 record_publish(model_t *m)
 {
+    char           args[32];
     lr_settings_t  st;
 
     check_settings(&st);
 
     st.formats = m->conf->formats;
     st.path = m->conf->path ? (char *) m->conf->path : st.path;
+    st.notify = LR_NOTIFY_FILES|LR_NOTIFY_STATUS|LR_NOTIFY_FRAGMENTS;
+
+    snprintf(args, sizeof(args), "{\"callback_n\":\"%u\"}", m->spans);
+    st.push_args = args;
 
     if (lr_recording_claim(m->claim, m->spool, &st, "rec-1", m->now, 0, err,
                            sizeof(err))
@@ -856,8 +865,16 @@ record(model_t *m, char action)
         record_stop(m);
         break;
 
+    case 'G':
+        assert_int_equal(lr_recording_grace(m->claim->fd, m->now, 0), LR_OK);
+        break;
+
     case 'K':
         record_kill(m);
+        break;
+
+    case 'Z':
+        m->now++;
         break;
 
     case 'T':
@@ -1036,6 +1053,118 @@ nothing_lost(model_t *m)
 
         if (i == m->nobjects) {
             print_error("fragment %u is lost\n", number);
+            fail();
+        }
+    }
+}
+
+
+/*
+ * The notifier, which is killed after each look; every third time while it
+ * writes.  Of each two notices that are due one is told.
+ */
+
+static inline void
+notice_open(model_t *m, lr_notice_t *n)
+{
+    if (lr_notice_open(n, m->dir, err, sizeof(err)) != LR_OK
+        || lr_notice_take(n, m->now, err, sizeof(err)) != LR_OK)
+    {
+        print_error("notices: %s\n", err);
+        fail();
+    }
+}
+
+
+/* LR_DECLINED: there is none */
+
+static inline int
+notice_tell(model_t *m, lr_notice_t *n)
+{
+    int               rc;
+    object_t         *o;
+    const char       *uri;
+    lr_notice_head_t  head;
+
+    rc = lr_notice_next(n, &head, err, sizeof(err));
+
+    if (rc != LR_OK) {
+        assert_int_equal(rc, LR_DECLINED);
+        return rc;
+    }
+
+    assert_int_equal(head.number, n->noticed + 1);
+    uri = json_string_value(json_object_get(head.facts, "uri"));
+
+    if (uri) {
+        o = find(m, uri);
+
+        if (o == NULL || o->foreign || o->told) {
+            print_error("\"%s\" is told %s\n", uri,
+                        o ? "twice" : "and is not there");
+            fail();
+        }
+
+        o->told = 1;
+
+    } else {
+        m->told++;
+    }
+
+    json_decref(head.facts);
+    assert_int_equal(lr_notice_done(n, 200, NULL, m->now), LR_OK);
+
+    return LR_OK;
+}
+
+
+static inline void
+notice_step(model_t *m)
+{
+    lr_notice_t  n;
+
+    notice_open(m, &n);
+
+    if (n.number - n.noticed > 1) {
+        notice_tell(m, &n);
+    }
+
+    if (m->steps % 3 == 0) {
+        assert_int_equal(write(n.fd, "{\"event\":\"noti", 14), 14);
+    }
+
+    lr_notice_close(&n);
+}
+
+
+/* all of it has been told before the recording goes, and nothing else */
+
+static inline void
+notice_all(model_t *m)
+{
+    size_t       i;
+    object_t    *o;
+    lr_notice_t  n;
+
+    notice_open(m, &n);
+
+    while (notice_tell(m, &n) == LR_OK) { /* void */ }
+
+    assert_int_equal(n.ended, 1);
+    assert_int_equal(m->told, 2 * m->spans);
+    lr_notice_close(&n);
+
+    for (i = 0; i < m->nobjects; i++) {
+        o = &m->objects[i];
+
+        if (o->foreign || strncmp(o->key, ".live_record/", 13) == 0
+            || strcmp(o->key, "day") == 0)
+        {
+            continue;
+        }
+
+        if (!o->told) {
+            print_error("\"%s\" is not told\n", o->key);
             fail();
         }
     }
@@ -1522,6 +1651,12 @@ ship_step(model_t *m)
         fail();
     }
 
+    /* it reads all anew: not for each step of a long recording */
+
+    if (m->check && m->steps < 40 && m->steps % 2) {
+        notice_step(m);
+    }
+
     m->most = s->n > m->most ? s->n : m->most;
     assert_true(s->part == NULL
                 || s->part->nfragments - s->listed <= LR_SHIP_UNLISTED);
@@ -1543,6 +1678,8 @@ ship_step(model_t *m)
             ship_kill(m);
             return 1;
         }
+
+        notice_all(m);
 
         rc = lr_ship_remove(s);
         assert_int_equal(rc, LR_OK);

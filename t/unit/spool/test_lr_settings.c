@@ -30,6 +30,7 @@ same(const lr_settings_t *a, const lr_settings_t *b)
     assert_int_equal(a->cycle, b->cycle);
     assert_int_equal(a->fragment, b->fragment);
     assert_int_equal(a->grace, b->grace);
+    assert_int_equal(a->notify, b->notify);
 }
 
 
@@ -44,6 +45,7 @@ round_trip(void **state)
     st.domain = (char *) "\xe4\xbd\xa0\"\\/";
     st.index_path = (char *) "";
     st.formats = LR_FORMAT_M3U8|LR_FORMAT_FLV;
+    st.notify = LR_NOTIFY_FILES|LR_NOTIFY_STATUS;
     memset(st.app, 'a', LR_NAME_MAX);
 
     memset(&b, 0, sizeof(b));

@@ -1,0 +1,323 @@
+#!/usr/bin/perl
+
+# Copyright (C) the ngx_live_record authors
+
+# Callbacks: what they tell, their order, and a receiver in trouble.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Encode;
+use JSON::PP;
+use Test::More;
+use FindBin;
+
+use lib "$FindBin::Bin/lib";
+use LiveRecord;
+
+###############################################################################
+
+my $t = LiveRecord->new();
+my $dir = $t->dir();
+my $key = 'NotifyKey0123456';
+
+my $conf = <<'EOF_CONF';
+%%GLOBALS%%
+
+worker_processes 4;
+
+events {
+    worker_connections 64;
+}
+
+rtmp {
+    live_record_spool %%TESTDIR%%/spool;
+    live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        live_record_domain live.example.com;
+        live_record_notify http://127.0.0.1:%%PORT_hook%%/hook?token=secret
+            status=on key=NotifyKey0123456;
+
+        application live {
+            live on;
+
+            live_record * {
+                bucket local;
+                format m3u8 mp4 flv;
+                fragment 5s;
+                grace 4s;
+            }
+        }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_other%%;
+        live_record_domain other.example.com;
+        live_record_notify https://127.0.0.1:%%PORT_tls%%/ fragments=on
+            ca_file=%%TESTDIR%%/tls/cert.pem;
+
+        application other {
+            live on;
+
+            live_record * {
+                bucket local;
+                fragment 5s;
+                grace 1s;
+            }
+        }
+    }
+}
+EOF_CONF
+
+my $file = media('short');
+my @video = frames($file, 'v');
+
+$t->allow(qr/callbacks? .* given up/);
+$t->write_conf($conf);
+$t->start();
+
+my $receiver = receiver('hook', '--key', $key, '--bucket', "$dir/bucket");
+
+# a stream that comes back: what is told, in which order, and with what
+
+is($t->publish($file, seconds => 6, args => 'callback_a=1'), 0, 'publish');
+is($t->publish($file, start => 6000, seconds => 6, args => 'callback_b=2'), 0,
+    'publish again');
+
+$t->wait_recorded(1);
+
+my @got = told();
+
+is_deeply([ map { $_->{json}{event} || suffix($_) } @got[0 .. 3] ],
+    [ qw/ record_started record_paused record_resumed record_paused / ],
+    'the life of a stream in order');
+is_deeply([ sort map { suffix($_) } @got[4 .. $#got] ],
+    [ qw/ flv m3u8 mp4 / ], 'a callback for each file');
+
+is("$got[0]{method} $got[0]{url}", 'POST /hook?token=secret',
+    'where it goes');
+is($got[0]{headers}{'content-type'}, 'application/json', 'a type');
+is($got[0]{body}, '{"domain":"live.example.com","app":"live",'
+    . '"stream":"test","event":"record_started"}', 'the body of a status');
+
+my ($manifest) = map { decode_json(LiveRecord::read_file($_)) }
+    $t->manifests();
+my %files = map { $_->{key} => $_ } @{$manifest->{files}};
+
+for my $hook (@got[4 .. 6]) {
+    my $made = $files{$hook->{json}{uri}};
+
+    is($hook->{body}, sprintf('{"domain":"live.example.com","app":"live",'
+        . '"stream":"test","uri":"%s","duration":%s,"start_time":%d,'
+        . '"stop_time":%d,"push_args":{"callback_b":"2"}}', $made->{key},
+        number($made->{duration} / 1000), int($made->{start} / 1000),
+        int($made->{end} / 1000)), 'the body of a ' . suffix($hook));
+    cmp_ok($made->{duration}, '>', 11000, 'its length');
+}
+
+my ($id) = $manifest->{id};
+
+is_deeply([ map { $_->{headers}{'x-live-record-id'} } @got ],
+    [ map { "$id-$_" } 1 .. 7 ], 'ids');
+
+# what a publisher says about itself: only the last publish counts for a file
+
+is($t->publish($file, name => 'args', seconds => 3, args =>
+    'callback_a=1&callback_a=2&x=3&callback_%E4%BD%A0=b+%26&callback_c=%00'
+    . '&callback_%ff=1&callback_d=%zz&callback_e&callback_f=%22%5C'), 0,
+    'hostile arguments');
+
+$t->wait_recorded(1, name => 'args');
+
+@got = grep { $_->{json}{uri} } told('args');
+
+is_deeply($got[0]{json}{push_args}, { callback_a => 1,
+    "callback_\x{4f60}" => 'b &', callback_e => '', callback_f => "\"\\" },
+    'push_args');
+
+# TLS, verified; fragments on request; no status, no key
+
+mkdir "$dir/tls";
+my $tls = receiver('tls', '--cert', "$dir/tls", '--bucket', "$dir/bucket");
+
+is($t->publish($file, name => 'tls', app => 'other',
+    port => $t->port('other'), seconds => 8), 0, 'to the other server');
+
+$t->wait_recorded(1, name => 'tls', app => 'other');
+
+@got = told('tls', 'tls');
+
+is_deeply([ map { suffix($_) } @got ], [ qw/ ts ts m3u8 / ],
+    'fragments by TLS');
+is($got[0]{headers}{'ali-live-signature'}, undef, 'no signature');
+
+# a receiver in trouble, over restarts; nothing else waits for it
+
+trouble('500');
+
+is($t->publish($file, name => 'trouble', seconds => 4), 0, 'in trouble');
+is($t->publish($file, name => 'trouble', start => 4000, seconds => 4), 0,
+    'and again');
+
+LiveRecord::wait_for(sub { $t->mp4s('trouble') && $t->flvs('trouble') }, 60,
+    'the files of a stream in trouble');
+
+same_frames([ frames(($t->mp4s('trouble'))[0], 'v') ], [ @video[0 .. 199] ],
+    'its file is whole');
+is((grep { /trouble.*\.flv$/ } LiveRecord::files_in($t->spool())), 0,
+    'its media is gone from the spool');
+
+# a later recording of the stream has to wait for its turn
+
+is($t->publish($file, name => 'trouble', seconds => 2), 0, 'a later one');
+
+attempts('500');
+
+$t->kill_all();
+trouble('close');
+$t->start();
+attempts('close');
+
+trouble('slow');
+$t->reload();
+attempts('slow');
+
+# a redirect is not followed, and too long an answer is one
+
+trouble('redirect');
+$t->kill_workers();
+attempts('redirect');
+is((grep { $_->{url} eq '/elsewhere' } told('trouble', 'hook', 1)), 0,
+    'a redirect is not followed');
+
+$receiver->kill('KILL')->wait(10);
+$t->stop();
+$t->start();
+
+LiveRecord::wait_for(sub { $t->log(qr/was not taken: .*connect/i) }, 30,
+    'a refused connection');
+
+trouble('long trouble');
+$receiver = receiver('hook', '--key', $key, '--bucket', "$dir/bucket");
+
+$t->wait_recorded(2, name => 'trouble', seconds => 100);
+
+@got = told('trouble');
+
+is_deeply([ map { $_->{json}{event} || suffix($_) } @got[0 .. 3] ],
+    [ qw/ record_started record_paused record_resumed record_paused / ],
+    'all of it is told in order');
+is_deeply([ map { $_->{headers}{'x-live-record-id'} =~ /-(\d+)$/ } @got ],
+    [ 1 .. 7, 1 .. 5 ], 'nothing is left out, the later one comes later');
+is($got[7]{json}{event}, 'record_started', 'and begins anew');
+
+my @all = told('trouble', 'hook', 1);
+my %bodies;
+
+push @{$bodies{$_->{headers}{'x-live-record-id'}}}, $_->{body} for @all;
+
+is((grep { my %b = map { $_ => 1 } @$_; keys %b > 1 } values %bodies), 0,
+    'the same id has the same body');
+cmp_ok(@all, '>', @got + 4, 'some were sent more than once');
+
+# everything that was ever sent
+
+my @every = map { told($_, 'hook', 1) } qw/ test args trouble /;
+
+is((grep { !$_->{signed} } @every), 0, 'signatures');
+is((grep { defined $_->{exists} && !$_->{exists} } @every,
+    told('tls', 'tls', 1)), 0, 'objects exist when they are told');
+
+# no secret is in the log or in the spool
+
+is(`grep -rlE 'token=|$key' '$dir/error.log' '$dir/spool'`, '', 'no secrets');
+like(scalar `cat '$dir'/spool/.notify/*.log`,
+    qr/"app":"live","stream":"trouble","type":"file_created"/, 'a history');
+
+# a receiver that is not configured any more, and one that is given up
+
+trouble('500');
+
+is($t->publish($file, name => 'gone', seconds => 2), 0, 'to be given up');
+attempts('500', 'gone');
+
+$conf =~ s/live_record_notify http:.*?;//s;
+$t->write_conf($conf);
+$t->reload();
+$t->wait_recorded(1, name => 'gone');
+
+is($t->log(qr/\[error\].*callbacks of "live\/gone.*given up/), 1,
+    'given up without a receiver');
+
+$conf =~ s!\Qcom;\E\n!com;
+        live_record_notify http://127.0.0.1:%%PORT_hook%%/ retry=3s;\n!;
+$t->write_conf($conf);
+$t->reload();
+
+trouble('404');
+is($t->publish($file, name => 'late', seconds => 2), 0, 'to be late');
+$t->wait_recorded(1, name => 'late');
+
+like(($t->log(qr/callback 1 of "live\/late/))[0],
+    qr/\[error\].* given up after \d+ seconds: HTTP status 404/,
+    'given up after its time');
+
+$t->done();
+
+###############################################################################
+
+sub receiver {
+    my ($name, @args) = @_;
+
+    my $p = $t->run('node', "$FindBin::Bin/lib/notify-server.mjs",
+        $t->port($name), "$dir/$name.log", @args);
+
+    LiveRecord::wait_for(sub { $p->out() =~ /ready/ }, 20, 'a receiver');
+
+    return $p;
+}
+
+sub trouble {
+    LiveRecord::write_file("$dir/hook.log.mode", shift);
+}
+
+# what a receiver has taken of a stream, without doubles, or all of it
+
+sub told {
+    my ($stream, $name, $all) = @_;
+    my $log = eval { LiveRecord::read_file("$dir/" . ($name || 'hook')
+        . '.log') } || '';
+    my %seen;
+
+    my @lines = map { decode_json($_) } split /\n/, $log;
+    $_->{json} = decode_json(Encode::encode_utf8($_->{body})) for @lines;
+
+    return grep { $_->{json}{stream} eq ($stream || 'test')
+        && ($all || ($_->{status} == 200
+            && !$seen{$_->{headers}{'x-live-record-id'}}++)) } @lines;
+}
+
+# waits for one that meets this kind of trouble
+
+sub attempts {
+    my ($mode, $stream) = @_;
+    LiveRecord::wait_for(sub {
+        grep { $_->{mode} eq $mode } told($stream || 'trouble', 'hook', 1)
+    }, 60, "a callback that meets \"$mode\"");
+}
+
+sub suffix { return (shift->{json}{uri} || '') =~ /\.(\w+)$/ ? $1 : '' }
+
+sub number {
+    my ($n) = @_;
+    $n = sprintf '%.3f', $n;
+    $n =~ s/0+$//;
+    $n =~ s/\.$/.0/;
+    return $n;
+}
+
+###############################################################################
