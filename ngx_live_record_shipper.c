@@ -157,6 +157,27 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
 }
 
 
+void
+ngx_live_record_shipper_renewed(ngx_live_record_bucket_t *b)
+{
+    ngx_queue_t             *q;
+    ngx_live_record_ship_t  *s;
+
+    for (q = ngx_queue_head(&ngx_live_record_ships);
+         q != ngx_queue_sentinel(&ngx_live_record_ships);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        if (s->refused && s->timer.timer_set && s->request
+            && s->request->bucket == b)
+        {
+            ngx_add_timer(&s->timer, 1);
+        }
+    }
+}
+
+
 static void
 ngx_live_record_round(ngx_event_t *ev)
 {

@@ -87,7 +87,9 @@ good('nothing of its disk is left',
 good("oss: $_", "$spool live_record_bucket b { $oss $_ }")
     for 'credentials env;', 'credentials key ID SECRET;',
     'credentials key ID SECRET TOKEN;',
-    'credentials env; signature v1;', 'credentials env; signature v4;';
+    'credentials env; signature v1;', 'credentials env; signature v4;',
+    'credentials ecs_role;', 'credentials ecs_role a.role+of=mine_1;',
+    'credentials ecs_role; metadata_endpoint http://127.0.0.1:8080/;';
 
 good("s3: $_", "$spool live_record_bucket b { type s3; bucket recs; $_ }")
     for 'region eu-central-1; credentials key ID SECRET;',
@@ -95,7 +97,8 @@ good("s3: $_", "$spool live_record_bucket b { type s3; bucket recs; $_ }")
     'region us-east-1; credentials key ID SECRET; conditional_put off;',
     'region x; endpoint http://127.0.0.1:7480; credentials key ID SECRET;',
     'region x; endpoint https://s3.example.com; credentials key ID SECRET;
-        path_style on;';
+        path_style on;',
+    'region x; credentials ecs_role; metadata_endpoint https://[::1]:8080;';
 
 # what objects are like, and the way to a store
 
@@ -315,6 +318,54 @@ bad('credentials', 'credentials',
 
     ($ok, $out) = $t->test_conf(conf($s3));
     unlike($out, qr/warn/, 'what is there is found');
+}
+
+# roles and files
+
+for (
+    [ 'credentials ecs_role a/b;', '"a/b"' ],
+    [ 'credentials ecs_role "";', 'ecs_role' ],
+    [ 'credentials ecs_role ' . 'r' x 65 . ';', 'ecs_role' ],
+    [ 'credentials ecs_role one two;', 'ecs_role [NAME]' ],
+    [ 'credentials ecs_role; metadata_endpoint ftp://x;', '"ftp://x"' ],
+    [ 'credentials ecs_role; metadata_endpoint 127.0.0.1;', 'http://' ],
+    [ 'credentials ecs_role; metadata_endpoint http://x/latest;',
+        'http://x/latest' ],
+    [ 'credentials env; metadata_endpoint http://x;',
+        '"metadata_endpoint" of "live_record_bucket" "b" has no meaning' ],
+    [ 'credentials file %%TESTDIR%%/none;', 'none" cannot be read (2: ' ],
+    [ 'credentials file %%TESTDIR%%/lines work;', 'no profiles' ],
+    [ 'credentials file %%TESTDIR%%/ini work;', 'no such profile' ],
+    [ 'credentials file %%TESTDIR%%/ini default more;', 'file PATH [PROF' ],
+) {
+    my ($setting, $part) = @$_;
+
+    write_file($t->dir() . '/lines', "id\nTOPSECRET\n");
+    write_file($t->dir() . '/ini', "[default]\naccess_key_id = id\n"
+        . "access_key_secret = TOPSECRET\n[play]\naccess_key_id = p\n"
+        . "access_key_secret = TOPSECRET\n");
+    chmod 0640, map { $t->dir() . "/$_" } qw/ lines ini /;
+
+    unlike(bad(substr($setting, 0, 60), $part,
+        "$spool live_record_bucket b { $oss $setting }"), qr/TOPSECRET/,
+        '... and no secret');
+}
+
+for (
+    [ 'file %%TESTDIR%%/lines', 0640, 0 ],
+    [ 'file %%TESTDIR%%/ini', 0600, 0 ],
+    [ 'file %%TESTDIR%%/ini play', 0644, 1 ],
+) {
+    my ($credentials, $mode, $warned) = @$_;
+
+    chmod $mode, map { $t->dir() . "/$_" } qw/ lines ini /;
+
+    my ($ok, $out) = $t->test_conf(conf(
+        "$spool live_record_bucket b { $oss credentials $credentials; }"));
+
+    ok($ok, "good: $credentials") or diag($out);
+    is($out =~ /\[warn\].*can be read by others/ ? 1 : 0, $warned,
+        sprintf '... and may be read with mode %o, or not', $mode);
 }
 
 bad('credentials without a secret', 'credentials',
