@@ -50,6 +50,10 @@ ngx_live_record_api_handler(ngx_http_request_t *r)
 
     ngx_http_set_ctx(r, api, ngx_live_record_http_module);
 
+    /* an answer may come later: nothing may begin the request again */
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
     if (r->headers_in.content_length_n > NGX_LIVE_RECORD_API_BODY) {
 
         rc = ngx_http_discard_request_body(r);
@@ -112,9 +116,8 @@ ngx_live_record_api_body(ngx_http_request_t *r)
 
     api = ngx_http_get_module_ctx(r, ngx_live_record_http_module);
 
-    /* an answer may come later: nothing may begin the request again */
+    /* tells when the client goes */
 
-    r->write_event_handler = ngx_http_request_empty_handler;
     r->read_event_handler = ngx_http_test_reading;
 
     if (ngx_live_record_api_read(api) != NGX_OK) {
