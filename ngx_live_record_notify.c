@@ -460,7 +460,8 @@ ngx_live_record_notify_journal(ngx_live_record_notifier_t *n)
 
     if (n->work.result != NGX_LIVE_RECORD_NOTIFY_FAILED) {
 
-        status = n->work.result == NGX_LIVE_RECORD_NOTIFY_TAKEN ? n->work.status : 0;
+        status = n->work.result == NGX_LIVE_RECORD_NOTIFY_TAKEN
+                 ? n->work.status : 0;
 
         if (lr_notice_done(&n->notice, status, n->work.why,
                            ngx_live_record_now())
@@ -635,7 +636,8 @@ ngx_live_record_notify_advance(ngx_live_record_notifier_t *n)
         n->outcome.result = NGX_LIVE_RECORD_NOTIFY_GIVEN;
         n->outcome.status = 0;
         n->outcome.to[0] = '\0';
-        (void) snprintf(n->outcome.why, sizeof(n->outcome.why), "no live_record_notify");
+        (void) snprintf(n->outcome.why, sizeof(n->outcome.why),
+                        "no live_record_notify");
 
         ngx_live_record_notify_run(n);
         return;
@@ -941,8 +943,8 @@ ngx_live_record_notify_sent(void *data, CURLcode rc)
     } else {
 
         if (rc == CURLE_OK) {
-            (void) snprintf(n->outcome.why, sizeof(n->outcome.why), "HTTP status %ld",
-                            status);
+            (void) snprintf(n->outcome.why, sizeof(n->outcome.why),
+                            "HTTP status %ld", status);
         } else {
             (void) snprintf(n->outcome.why, sizeof(n->outcome.why), "%s",
                             n->curl_err[0] ? n->curl_err
