@@ -18,7 +18,10 @@
 
 #include "lr_core.h"
 #include "lr_cred.h"
+#include "lr_gate.h"
 #include "lr_name.h"
+#include "lr_object.h"
+#include "lr_rate.h"
 #include "lr_retry.h"
 #include "lr_settings.h"
 #include "lr_url.h"
@@ -32,6 +35,20 @@
 #define NGX_LIVE_RECORD_CRED_ENV     1
 #define NGX_LIVE_RECORD_CRED_FILE    2
 #define NGX_LIVE_RECORD_CRED_KEY     3
+
+
+#define NGX_LIVE_RECORD_MD5          0
+#define NGX_LIVE_RECORD_CRC64NVME    1
+
+/* who decides whether a stream is recorded */
+#define NGX_LIVE_RECORD_ALWAYS       0
+#define NGX_LIVE_RECORD_CALLBACK     1
+#define NGX_LIVE_RECORD_PUSH_ARGS    2
+#define NGX_LIVE_RECORD_COMMAND      3
+
+/* and what to do if that cannot be told */
+#define NGX_LIVE_RECORD_SKIP         0
+#define NGX_LIVE_RECORD_RECORD       1
 
 
 /* a live_record_bucket block */
@@ -51,21 +68,40 @@ typedef struct {
     lr_cred_t                  cred;
     ngx_uint_t                 signature;      /* of oss: 1 or 4 */
     ngx_flag_t                 conditional_put;
+    ngx_uint_t                 checksum;       /* of s3 */
     ngx_uint_t                 style;          /* lr_url_style_e */
     lr_url_endpoint_t          ep;
     ngx_str_t                  ca_file;
     ngx_flag_t                 ssl_verify;
     ngx_uint_t                 connections;
+    size_t                     limit_rate;     /* of all workers; 0: none */
     ngx_msec_t                 connect_timeout;
     ngx_msec_t                 timeout;
+    size_t                     min_speed;      /* bytes/s, over timeout */
+    off_t                      part_size;      /* of mp4 and flv, at least */
+    lr_object_t                object;
+    ngx_str_t                  proxy;          /* empty: none */
+    ngx_str_t                  no_proxy;
+    ngx_str_t                  certificate;    /* of ours; empty: none */
+    ngx_str_t                  certificate_key;
+    ngx_str_t                  certificate_pem;
+    ngx_str_t                  certificate_key_pem;
+    ngx_str_t                  interface;      /* as libcurl takes it */
+    unsigned                   proxy_env:1;
 
     u_char                    *file;
     ngx_uint_t                 line;
 
     /* of this worker */
 
-    ngx_uint_t                 active;         /* requests under way */
-    ngx_queue_t                waiting;        /* requests that are not */
+    lr_gate_t                  gate;
+    ngx_queue_t                waiting[2];     /* requests; [1]: backlog */
+    ngx_event_t                timer;          /* of the gate */
+    unsigned                   going:1;        /* requests are begun */
+    lr_rate_t                  rate;           /* if there is a limit */
+    ngx_queue_t                limited;        /* transfers in turn */
+    ngx_event_t                limit_timer;
+    ngx_thread_mutex_t         limit_mutex;    /* of a dir's threads */
     ngx_uint_t                 failing;        /* lr_retry_e last logged */
     time_t                     cred_mtime;
     time_t                     cred_checked;
@@ -82,6 +118,8 @@ typedef struct {
     ngx_str_t                  app;
     ngx_str_t                  stream;
     lr_settings_t              settings;       /* but names and domain */
+    ngx_uint_t                 on_demand;      /* NGX_LIVE_RECORD_ALWAYS.. */
+    ngx_uint_t                 on_demand_fail; /* NGX_LIVE_RECORD_SKIP.. */
     time_t                     created;        /* when it was read */
     unsigned                   application:1;  /* it stands in one */
     u_char                    *file;
@@ -98,8 +136,9 @@ typedef struct {
     ngx_str_t                  timezone;
     lr_zone_t                  zone;
     ngx_array_t                buckets;   /* ngx_live_record_bucket_t * */
-    ngx_array_t                servers; /* ngx_live_record_srv_conf_t * */
+    ngx_array_t                servers;   /* ngx_live_record_srv_conf_t * */
     ngx_uint_t                 templates;      /* in all servers */
+    ngx_shm_zone_t            *streams;
 } ngx_live_record_main_conf_t;
 
 
@@ -181,6 +220,10 @@ char *ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_live_record_check_templates(ngx_conf_t *cf,
     ngx_array_t *templates);
 
+/* the same of all servers: whoever is to be asked has an address */
+ngx_int_t ngx_live_record_check_on_demand(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf);
+
 /* the template for a stream: the most specific one, or NULL */
 ngx_live_record_template_t *ngx_live_record_find_template(
     ngx_live_record_srv_conf_t *lscf, ngx_str_t *app, ngx_str_t *stream);
@@ -199,12 +242,38 @@ typedef struct ngx_live_record_recorder_s  ngx_live_record_recorder_t;
 
 ngx_int_t ngx_live_record_recorder_init(ngx_cycle_t *cycle);
 
+/* until it is known whether to record, and what to do if it never is */
+
+typedef enum {
+    NGX_LIVE_RECORD_GO = 0,                    /* it is known */
+    NGX_LIVE_RECORD_HOLD_DROP,
+    NGX_LIVE_RECORD_HOLD_RECORD
+} ngx_live_record_hold_e;
+
 /*
  * Begins to record; the settings are copied.  NULL when there is no memory.
- * The recorder lives until it was stopped and its last write is done.
+ * The recorder lives until it was stopped and its last write is done.  One
+ * that is held keeps messages in memory until it is released or dropped,
+ * also when it was stopped.
  */
 ngx_live_record_recorder_t *ngx_live_record_recorder_start(
-    const lr_settings_t *settings);
+    const lr_settings_t *settings, ngx_live_record_hold_e hold);
+
+/* one that was held is to record after all, in these formats and cycles */
+void ngx_live_record_recorder_release(ngx_live_record_recorder_t *r,
+    unsigned formats, int64_t cycle);
+
+/* one that was held is to leave nothing behind; the caller forgets it */
+void ngx_live_record_recorder_drop(ngx_live_record_recorder_t *r);
+
+/* what is recorded from the next key frame on goes into a new cycle */
+void ngx_live_record_recorder_restart(ngx_live_record_recorder_t *r);
+
+/* the recording ends with the publish */
+void ngx_live_record_recorder_cancel_grace(ngx_live_record_recorder_t *r);
+
+/* the first n bytes of a chain, or as many as there are; gives how many */
+size_t ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n);
 
 /* takes a message's bytes: they are copied; type as of FLV */
 void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,

@@ -23,6 +23,7 @@ static void ngx_live_record_api_cleanup(void *data);
 
 static const ngx_live_record_action_t  *ngx_live_record_api_actions[] = {
     ngx_live_record_config_actions,
+    ngx_live_record_command_actions,
     ngx_live_record_notify_actions,
     NULL
 };
@@ -346,6 +347,10 @@ ngx_live_record_api_cleanup(void *data)
 
     if (api->waiting) {
         ngx_queue_remove(&api->queue);
+    }
+
+    if (api->event.posted) {
+        ngx_delete_posted_event(&api->event);
     }
 
     if (!api->answered && api->cancel) {

@@ -63,6 +63,12 @@ struct ngx_live_record_api_s {
     unsigned                  xml:1;
     unsigned                  answered:1;
 
+    /* the answer */
+
+    ngx_uint_t                status;        /* of HTTP */
+    ngx_str_t                 text;
+    ngx_event_t               event;
+
     ngx_queue_t               queue;
     unsigned                  waiting:1;     /* in it: keys are read */
 
@@ -88,6 +94,7 @@ extern ngx_module_t  ngx_live_record_http_module;
 /* the actions, each table ends with a name that is NULL */
 
 extern const ngx_live_record_action_t  ngx_live_record_config_actions[];
+extern const ngx_live_record_action_t  ngx_live_record_command_actions[];
 extern const ngx_live_record_action_t  ngx_live_record_notify_actions[];
 
 
@@ -201,7 +208,8 @@ ngx_live_record_template_t *ngx_live_record_api_template(
 /*
  * The answer: a JSON object, whose reference is taken; NULL stands for one
  * that there was no memory for.  RequestId is added.  It is sent as JSON or
- * XML, as the call wants it.
+ * XML, as the call wants it, when the event loop goes on: until then the
+ * call is still there.
  */
 void ngx_live_record_api_answer(ngx_live_record_api_t *api, json_t *o);
 

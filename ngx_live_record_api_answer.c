@@ -16,10 +16,10 @@
 
 static void ngx_live_record_api_send(ngx_live_record_api_t *api,
     ngx_uint_t status, const char *root, json_t *o);
+static void ngx_live_record_api_finish(ngx_event_t *ev);
 static ngx_int_t ngx_live_record_api_text(ngx_live_record_api_t *api,
-    const char *root, json_t *o, ngx_str_t *text);
-static ngx_int_t ngx_live_record_api_out(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *text);
+    const char *root, json_t *o);
+static ngx_int_t ngx_live_record_api_out(ngx_live_record_api_t *api);
 
 
 void
@@ -86,42 +86,59 @@ ngx_live_record_api_failed(ngx_live_record_api_t *api)
 }
 
 
-/* an action may have been at work: its memory is its own affair by now */
+/*
+ * What is sent may be the end of the request, with all its memory.  So it
+ * is sent from the event loop: who answers may look at the call after that.
+ */
 
 static void
 ngx_live_record_api_send(ngx_live_record_api_t *api, ngx_uint_t status,
     const char *root, json_t *o)
 {
-    ngx_int_t            rc;
-    ngx_str_t            text;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = api->request;
-    c = r->connection;
+    ngx_event_t  *ev;
 
     if (api->answered) {
         json_decref(o);
-        ngx_log_error(NGX_LOG_ALERT, c->log, 0,
-                      "live record: API: %s answers twice", api->name);
+        ngx_log_error(NGX_LOG_ALERT, api->request->connection->log, 0,
+                      "live record: API: %s answers twice",
+                      api->name ? api->name : "a call");
         return;
     }
 
     api->answered = 1;
+    api->status = status;
 
-    rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-
-    if (o != NULL
-        && ngx_live_record_api_text(api, root, o, &text) == NGX_OK)
-    {
-        rc = ngx_live_record_api_out(r, status, &text);
+    if (o == NULL || ngx_live_record_api_text(api, root, o) != NGX_OK) {
+        api->text.len = 0;
     }
 
     json_decref(o);
 
-    ngx_http_finalize_request(r, rc);
+    ev = &api->event;
+    ev->data = api;
+    ev->handler = ngx_live_record_api_finish;
+    ev->log = api->request->connection->log;
 
-    /* of a thread or a timer, as well as of the request itself */
+    ngx_post_event(ev, &ngx_posted_events);
+}
+
+
+static void
+ngx_live_record_api_finish(ngx_event_t *ev)
+{
+    ngx_int_t               rc;
+    ngx_connection_t       *c;
+    ngx_http_request_t     *r;
+    ngx_live_record_api_t  *api;
+
+    api = ev->data;
+    r = api->request;
+    c = r->connection;
+
+    rc = api->text.len ? ngx_live_record_api_out(api)
+                       : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    ngx_http_finalize_request(r, rc);
 
     ngx_http_run_posted_requests(c);
 }
@@ -129,9 +146,9 @@ ngx_live_record_api_send(ngx_live_record_api_t *api, ngx_uint_t status,
 
 static ngx_int_t
 ngx_live_record_api_text(ngx_live_record_api_t *api, const char *root,
-    json_t *o, ngx_str_t *text)
+    json_t *o)
 {
-    size_t     flags;
+    size_t     flags, n;
     lr_buf_t   b;
     ngx_int_t  rc;
 
@@ -144,60 +161,58 @@ ngx_live_record_api_text(ngx_live_record_api_t *api, const char *root,
         (void) lr_rpc_xml(&b, root, o);
 
     } else {
-        text->len = json_dumpb(o, NULL, 0, flags);
+        n = json_dumpb(o, NULL, 0, flags);
 
-        if (text->len != 0 && lr_buf_reserve(&b, text->len) == LR_OK) {
-            b.len = json_dumpb(o, (char *) b.data, text->len, flags);
+        if (n != 0 && lr_buf_reserve(&b, n) == LR_OK) {
+            b.len = json_dumpb(o, (char *) b.data, n, flags);
         }
     }
 
-    text->data = ngx_pnalloc(api->request->pool, b.len + 1);
+    api->text.data = ngx_pnalloc(api->request->pool, b.len + 1);
 
-    if (!b.failed && b.len != 0 && text->data != NULL) {
-        text->len = b.len;
-        ngx_memcpy(text->data, b.data, b.len);
+    if (!b.failed && api->text.data != NULL) {
+        ngx_memcpy(api->text.data, b.data, b.len);
+        api->text.len = b.len;
         rc = NGX_OK;
     }
 
     lr_buf_free(&b);
-
-    if (rc == NGX_OK) {
-        ngx_str_set(&api->request->headers_out.content_type,
-                    "application/json;charset=utf-8");
-
-        if (api->xml) {
-            ngx_str_set(&api->request->headers_out.content_type,
-                        "text/xml;charset=utf-8");
-        }
-    }
 
     return rc;
 }
 
 
 static ngx_int_t
-ngx_live_record_api_out(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *text)
+ngx_live_record_api_out(ngx_live_record_api_t *api)
 {
-    ngx_buf_t    *b;
-    ngx_int_t     rc;
-    ngx_chain_t   out;
+    ngx_buf_t           *b;
+    ngx_int_t            rc;
+    ngx_chain_t          out;
+    ngx_http_request_t  *r;
+
+    r = api->request;
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    b->pos = text->data;
-    b->last = text->data + text->len;
+    b->pos = api->text.data;
+    b->last = api->text.data + api->text.len;
     b->memory = 1;
     b->last_buf = 1;
     b->last_in_chain = 1;
 
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = (off_t) text->len;
+    ngx_str_set(&r->headers_out.content_type,
+                "application/json;charset=utf-8");
+
+    if (api->xml) {
+        ngx_str_set(&r->headers_out.content_type, "text/xml;charset=utf-8");
+    }
+
+    r->headers_out.status = api->status;
+    r->headers_out.content_length_n = (off_t) api->text.len;
     r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
 
     rc = ngx_http_send_header(r);
 

@@ -193,6 +193,10 @@ ngx_live_record_api_record(ngx_live_record_api_t *api,
     ngx_str_t                  endpoint;
     ngx_live_record_bucket_t  *b;
 
+    /* off, callback, push_args, command */
+
+    static const int           on_demand[] = { 0, 1, 2, 7 };
+
     b = ngx_live_record_find_bucket(ngx_live_record_conf,
                                     t->settings.bucket);
     if (b == NULL) {
@@ -213,7 +217,7 @@ ngx_live_record_api_record(ngx_live_record_api_t *api,
                      "OssBucket", ngx_live_record_api_bucket(b),
                      "OssEndpoint", endpoint.data, endpoint.len,
                      "CreateTime", created,
-                     "OnDemond", 0,
+                     "OnDemond", on_demand[t->on_demand],
                      "DelayTime", (json_int_t) t->settings.grace / 1000,
                      "RecordFormatList", "RecordFormat",
                      ngx_live_record_api_formats(&t->settings),

@@ -11,7 +11,7 @@
 #include <ngx_event.h>
 #include <ngx_rtmp.h>
 
-#include "ngx_live_record.h"
+#include "ngx_live_record_streams.h"
 
 
 #define NGX_LIVE_RECORD_BUFFER    (64 * 1024 * 1024)
@@ -139,6 +139,10 @@ ngx_live_record_init_main_conf(ngx_conf_t *cf, void *conf)
         if (lmcf->thread_pool == NULL) {
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (lmcf->spool.len && ngx_live_record_streams_add(cf, lmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;

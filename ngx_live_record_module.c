@@ -17,15 +17,7 @@
 
 #include "lr_flv.h"
 #include "lr_push_args.h"
-#include "ngx_live_record.h"
-
-
-typedef struct {
-    ngx_live_record_recorder_t  *recorder;
-    lr_settings_t                settings;
-    unsigned                     publishing:1;
-    unsigned                     failed:1;
-} ngx_live_record_ctx_t;
+#include "ngx_live_record_publisher.h"
 
 
 static ngx_int_t ngx_live_record_postconfiguration(ngx_conf_t *cf);
@@ -135,7 +127,9 @@ ngx_live_record_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_live_record_check_order(cf) != NGX_OK) {
+    if (ngx_live_record_check_order(cf) != NGX_OK
+        || ngx_live_record_check_on_demand(cf, lmcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -270,7 +264,12 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_live_record_recorder_init(cycle) != NGX_OK) {
+    ngx_live_record_publisher_init();
+    ngx_live_record_command_init(cycle);
+
+    if (ngx_live_record_recorder_init(cycle) != NGX_OK
+        || ngx_live_record_demand_init(cycle) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -288,6 +287,8 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
     /* what can be lost comes first */
 
     ngx_live_record_recorder_exit(cycle);
+    ngx_live_record_demand_exit();
+    ngx_live_record_streams_exit();
     ngx_live_record_shipper_exit(cycle);
 }
 
@@ -306,11 +307,11 @@ ngx_live_record_publish(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
 static void
 ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
 {
-    ngx_str_t                    stream;
-    ngx_rtmp_live_ctx_t         *lctx;
-    ngx_live_record_ctx_t       *ctx;
-    ngx_live_record_template_t  *t;
-    ngx_live_record_srv_conf_t  *lscf;
+    ngx_str_t                     stream, args;
+    ngx_rtmp_live_ctx_t          *lctx;
+    ngx_live_record_template_t   *t;
+    ngx_live_record_srv_conf_t   *lscf;
+    ngx_live_record_publisher_t  *p;
 
     /*
      * Copies from another worker's publisher, and streams that nginx pulls
@@ -354,20 +355,20 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
         return;
     }
 
-    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+    p = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
 
-    if (ctx == NULL) {
-        ctx = ngx_pcalloc(s->connection->pool,
-                          sizeof(ngx_live_record_ctx_t));
-        if (ctx == NULL) {
+    if (p == NULL) {
+        p = ngx_pcalloc(s->connection->pool,
+                        sizeof(ngx_live_record_publisher_t));
+        if (p == NULL) {
             return;
         }
 
-        ngx_rtmp_set_ctx(s, ctx, ngx_live_record_module);
+        ngx_rtmp_set_ctx(s, p, ngx_live_record_module);
     }
 
-    if (ngx_live_record_settings(s, t, &stream, &ctx->settings) != NGX_OK
-        || ngx_live_record_want(s, v, &ctx->settings) != NGX_OK)
+    if (ngx_live_record_settings(s, t, &stream, &p->settings) != NGX_OK
+        || ngx_live_record_want(s, v, &p->settings) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
                       "live record: \"%V/%V\" is not recorded: no memory",
@@ -375,8 +376,10 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
         return;
     }
 
-    ctx->publishing = 1;
-    ctx->failed = 0;
+    args.data = v->args;
+    args.len = ngx_strlen(v->args);
+
+    ngx_live_record_publisher_begin(p, t, &args);
 }
 
 
@@ -533,19 +536,12 @@ ngx_live_record_disconnect(ngx_rtmp_session_t *s, ngx_rtmp_header_t *h,
 static void
 ngx_live_record_finish(ngx_rtmp_session_t *s, const char *why)
 {
-    ngx_live_record_ctx_t  *ctx;
+    ngx_live_record_publisher_t  *p;
 
-    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+    p = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
 
-    if (ctx == NULL) {
-        return;
-    }
-
-    ctx->publishing = 0;
-
-    if (ctx->recorder) {
-        ngx_live_record_recorder_stop(ctx->recorder, why);
-        ctx->recorder = NULL;
+    if (p) {
+        ngx_live_record_publisher_end(p, why);
     }
 }
 
@@ -554,35 +550,25 @@ static ngx_int_t
 ngx_live_record_av(ngx_rtmp_session_t *s, ngx_rtmp_header_t *h,
     ngx_chain_t *in)
 {
-    ngx_live_record_ctx_t  *ctx;
+    ngx_rtmp_codec_ctx_t         *codec;
+    ngx_live_record_publisher_t  *p;
 
-    ctx = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
+    p = ngx_rtmp_get_module_ctx(s, ngx_live_record_module);
 
     /* whatever happens to the recording, the session goes on: NGX_OK */
 
-    if (ctx == NULL || !ctx->publishing || ctx->failed || in == NULL) {
+    if (p == NULL || !p->publishing || in == NULL) {
         return NGX_OK;
     }
 
-    /* a publish without media leaves nothing behind */
-
-    if (ctx->recorder == NULL) {
-        ctx->recorder = ngx_live_record_recorder_start(&ctx->settings);
-
-        if (ctx->recorder == NULL) {
-            ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                          "live record: \"%s/%s\" is not recorded: "
-                          "no memory", ctx->settings.app,
-                          ctx->settings.stream);
-            ctx->failed = 1;
-            return NGX_OK;
-        }
+    if (p->to_ask) {
+        codec = ngx_rtmp_get_module_ctx(s, ngx_rtmp_codec_module);
+        p->vbitrate = codec ? codec->video_data_rate : 0;
     }
 
-    ngx_live_record_recorder_frame(ctx->recorder,
-                                   h->type == NGX_RTMP_MSG_VIDEO
-                                   ? LR_FLV_VIDEO : LR_FLV_AUDIO,
-                                   h->timestamp, in);
+    ngx_live_record_publisher_message(p, h->type == NGX_RTMP_MSG_VIDEO
+                                         ? LR_FLV_VIDEO : LR_FLV_AUDIO,
+                                      h->timestamp, in);
 
     return NGX_OK;
 }

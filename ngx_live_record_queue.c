@@ -40,6 +40,7 @@ typedef enum {
     NGX_LIVE_RECORD_STEP_CLOSE,
     NGX_LIVE_RECORD_STEP_LOST,
     NGX_LIVE_RECORD_STEP_ERROR,
+    NGX_LIVE_RECORD_STEP_GRACE,
     NGX_LIVE_RECORD_STEP_UNPUBLISH
 } ngx_live_record_step_e;
 
@@ -60,6 +61,7 @@ struct ngx_live_record_step_s {
     uint64_t                    bytes;
     const char                 *why;          /* lost, unpublish: constant */
     char                       *text;         /* error: owned */
+    int64_t                     grace;        /* grace */
     int64_t                     time;
 };
 
@@ -246,6 +248,20 @@ ngx_live_record_queue_error(ngx_live_record_queue_t *q, const char *text)
 
     if (step) {
         step->text = strdup(text);
+        ngx_live_record_queue_push(q, step);
+    }
+}
+
+
+void
+ngx_live_record_queue_grace(ngx_live_record_queue_t *q, int64_t grace)
+{
+    ngx_live_record_step_t  *step;
+
+    step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_GRACE);
+
+    if (step) {
+        step->grace = grace;
         ngx_live_record_queue_push(q, step);
     }
 }
@@ -468,6 +484,10 @@ ngx_live_record_queue_write(ngx_live_record_queue_t *q)
         case NGX_LIVE_RECORD_STEP_ERROR:
             rc = lr_recording_error(w->log, step->time,
                                     step->text ? step->text : "no memory");
+            break;
+
+        case NGX_LIVE_RECORD_STEP_GRACE:
+            rc = lr_recording_grace(w->log, step->time, step->grace);
             break;
 
         case NGX_LIVE_RECORD_STEP_UNPUBLISH:

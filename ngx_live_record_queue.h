@@ -88,6 +88,7 @@ void ngx_live_record_queue_lost(ngx_live_record_queue_t *q, uint64_t frames,
     uint64_t bytes, const char *why);
 void ngx_live_record_queue_error(ngx_live_record_queue_t *q,
     const char *text);
+void ngx_live_record_queue_grace(ngx_live_record_queue_t *q, int64_t grace);
 void ngx_live_record_queue_unpublish(ngx_live_record_queue_t *q,
     const char *why);
 

@@ -84,6 +84,9 @@ struct ngx_live_record_recorder_s {
     unsigned                     stopped:1;
     unsigned                     suspended:1; /* takes no frames */
     unsigned                     disk_error:1;
+    unsigned                     restart:1;   /* was said while claiming */
+    unsigned                     no_grace:1;
+    unsigned                     hold:2;      /* ngx_live_record_hold_e */
 
     ngx_msec_t                   last;        /* frame, ngx_current_msec */
     ngx_msec_t                   last_video;
@@ -126,6 +129,7 @@ struct ngx_live_record_recorder_s {
 };
 
 
+static void ngx_live_record_go(ngx_live_record_recorder_t *r);
 static void ngx_live_record_claim(ngx_live_record_recorder_t *r);
 static void ngx_live_record_make_id(ngx_live_record_recorder_t *r);
 static void ngx_live_record_claim_again(ngx_event_t *ev);
@@ -171,7 +175,6 @@ static void ngx_live_record_disk_failed(ngx_live_record_recorder_t *r,
 static void ngx_live_record_tick(ngx_event_t *ev);
 static void ngx_live_record_arm(void);
 static void ngx_live_record_free(ngx_live_record_recorder_t *r);
-static size_t ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n);
 
 
 static ngx_queue_t       ngx_live_record_recorders;
@@ -200,7 +203,8 @@ ngx_live_record_recorder_init(ngx_cycle_t *cycle)
 
 
 ngx_live_record_recorder_t *
-ngx_live_record_recorder_start(const lr_settings_t *settings)
+ngx_live_record_recorder_start(const lr_settings_t *settings,
+    ngx_live_record_hold_e hold)
 {
     ngx_int_t                    rc;
     ngx_live_record_recorder_t  *r;
@@ -231,7 +235,7 @@ ngx_live_record_recorder_start(const lr_settings_t *settings)
     r->video.type = LR_FLV_VIDEO;
     r->early_last = &r->early;
     r->last = ngx_current_msec;
-    r->claim_until = ngx_current_msec + NGX_LIVE_RECORD_HANDOVER;
+    r->hold = hold;
 
     r->claim_event.handler = ngx_live_record_claim_again;
     r->claim_event.data = r;
@@ -245,10 +249,73 @@ ngx_live_record_recorder_start(const lr_settings_t *settings)
     }
 
     ngx_live_record_make_id(r);
-    ngx_live_record_claim(r);
     ngx_live_record_arm();
 
+    if (hold == NGX_LIVE_RECORD_GO) {
+        ngx_live_record_go(r);
+    }
+
     return r;
+}
+
+
+static void
+ngx_live_record_go(ngx_live_record_recorder_t *r)
+{
+    r->claim_until = ngx_current_msec + NGX_LIVE_RECORD_HANDOVER;
+    ngx_live_record_claim(r);
+}
+
+
+void
+ngx_live_record_recorder_release(ngx_live_record_recorder_t *r,
+    unsigned formats, int64_t cycle)
+{
+    r->hold = NGX_LIVE_RECORD_GO;
+    r->settings.formats = formats;
+    r->settings.cycle = cycle;
+
+    if (r->stopped && r->early == NULL) {
+        ngx_live_record_free(r);
+        return;
+    }
+
+    ngx_live_record_go(r);
+}
+
+
+void
+ngx_live_record_recorder_drop(ngx_live_record_recorder_t *r)
+{
+    ngx_live_record_free(r);
+}
+
+
+void
+ngx_live_record_recorder_restart(ngx_live_record_recorder_t *r)
+{
+    if (r->state == NGX_LIVE_RECORD_RUNNING) {
+        lr_timeline_restart(&r->timeline);
+
+    } else {
+        r->restart = 1;
+    }
+}
+
+
+void
+ngx_live_record_recorder_cancel_grace(ngx_live_record_recorder_t *r)
+{
+    if (r->no_grace) {
+        return;
+    }
+
+    r->no_grace = 1;
+
+    if (r->state == NGX_LIVE_RECORD_RUNNING) {
+        ngx_live_record_queue_grace(&r->out, 0);
+        ngx_live_record_queue_flush(&r->out);
+    }
 }
 
 
@@ -435,6 +502,14 @@ ngx_live_record_started(ngx_live_record_recorder_t *r)
     r->disk_error = 0;
     r->suspended = 0;
 
+    if (r->restart) {
+        lr_timeline_restart(&r->timeline);
+    }
+
+    if (r->no_grace) {
+        ngx_live_record_queue_grace(&r->out, 0);
+    }
+
     ngx_live_record_replay(r);
 
     /* what comes now does not follow on what was lost */
@@ -513,8 +588,10 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
     {
         /* from the first one that has to go, up to a key frame */
 
-        ngx_live_record_lose(r, size, r->suspended ? "the spool failed"
-                                                   : "the disk is too slow");
+        ngx_live_record_lose(r, size,
+                             r->hold ? "the answer on demand was late"
+                             : r->suspended ? "the spool failed"
+                                            : "the disk is too slow");
         r->suspended = 1;
         return;
     }
@@ -1201,7 +1278,7 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
 
         /* what came before a claim is written once it is made */
 
-        if (!r->claiming && (r->disk_error || r->early == NULL)) {
+        if (!r->claiming && !r->hold && (r->disk_error || r->early == NULL)) {
             ngx_live_record_free(r);
         }
 
@@ -1290,6 +1367,7 @@ ngx_live_record_recorder_exit(ngx_cycle_t *cycle)
         r->out.held = 1;
 
         if (r->state == NGX_LIVE_RECORD_CLAIMING
+            && r->hold != NGX_LIVE_RECORD_HOLD_DROP
             && (r->early || r->claiming))
         {
             if (!r->claiming || r->rc != LR_OK || r->claim->fd == -1) {
@@ -1356,7 +1434,7 @@ ngx_live_record_recorder_full(ngx_uint_t full)
 }
 
 
-static size_t
+size_t
 ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n)
 {
     size_t  len, have;

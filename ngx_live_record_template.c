@@ -22,6 +22,12 @@
 
 #define NGX_LIVE_RECORD_INDEX_PATH  "{AppName}/{StreamName}/{Date}.m3u8"
 
+/* the data of the block's lines are settings; these are of the template */
+
+#define ngx_live_record_offset(member)                                        \
+    (offsetof(ngx_live_record_template_t, member)                             \
+     - offsetof(ngx_live_record_template_t, settings))
+
 
 static char *ngx_live_record_name(ngx_conf_t *cf, const char *what,
     ngx_str_t *value, ngx_str_t *name);
@@ -45,6 +51,22 @@ static char *ngx_live_record_check_name(ngx_conf_t *cf, lr_name_kind_e kind,
     ngx_str_t *value);
 
 
+static ngx_conf_enum_t  ngx_live_record_on_demand[] = {
+    { ngx_string("off"), NGX_LIVE_RECORD_ALWAYS },
+    { ngx_string("callback"), NGX_LIVE_RECORD_CALLBACK },
+    { ngx_string("push_args"), NGX_LIVE_RECORD_PUSH_ARGS },
+    { ngx_string("command"), NGX_LIVE_RECORD_COMMAND },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_live_record_on_demand_fail[] = {
+    { ngx_string("record"), NGX_LIVE_RECORD_RECORD },
+    { ngx_string("skip"), NGX_LIVE_RECORD_SKIP },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_live_record_option_t  ngx_live_record_template_options[] = {
 
     { ngx_string("bucket"), 1, 1, ngx_live_record_set_string,
@@ -65,6 +87,13 @@ static ngx_live_record_option_t  ngx_live_record_template_options[] = {
 
     { ngx_string("index_path"), 1, 1,
       ngx_live_record_set_index_path, 0, 0, NULL },
+
+    { ngx_string("on_demand"), 1, 1, ngx_live_record_set_enum,
+      ngx_live_record_offset(on_demand), 0, ngx_live_record_on_demand },
+
+    { ngx_string("on_demand_fail"), 1, 1, ngx_live_record_set_enum,
+      ngx_live_record_offset(on_demand_fail), 0,
+      ngx_live_record_on_demand_fail },
 
     { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
@@ -210,6 +239,46 @@ ngx_live_record_check_templates(ngx_conf_t *cf, ngx_array_t *templates)
     }
 
     return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_live_record_check_on_demand(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf)
+{
+    ngx_uint_t                      i, k;
+    ngx_live_record_template_t    **t;
+    ngx_live_record_srv_conf_t    **s;
+    ngx_live_record_notify_conf_t  *nc;
+
+    s = lmcf->servers.elts;
+
+    for (i = 0; i < lmcf->servers.nelts; i++) {
+
+        if (s[i]->templates == NULL) {
+            continue;
+        }
+
+        nc = ngx_live_record_find_notify(lmcf, (char *) s[i]->domain.data);
+
+        t = s[i]->templates->elts;
+
+        for (k = 0; k < s[i]->templates->nelts; k++) {
+
+            if (t[k]->on_demand == NGX_LIVE_RECORD_CALLBACK
+                && (nc == NULL || nc->on_demand.len == 0))
+            {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "\"on_demand callback\" of \"live_record\" "
+                              "needs \"on_demand=\" of "
+                              "\"live_record_notify\" in %s:%ui",
+                              t[k]->file, t[k]->line);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
 }
 
 

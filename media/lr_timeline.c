@@ -84,12 +84,15 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
 
         /* a cycle that ended while no fragment was open */
 
-        if (!tl->open && dts - tl->cycle_start >= tl->cycle) {
+        if (!tl->open
+            && (tl->restart || dts - tl->cycle_start >= tl->cycle))
+        {
             f->cut = LR_CUT_CYCLE;
         }
 
         if (f->cut == LR_CUT_CYCLE) {
             tl->cycle_start = dts;
+            tl->restart = 0;
         }
 
         f->open = 1;
@@ -282,13 +285,14 @@ lr_timeline_cut(lr_timeline_t *tl, unsigned video, unsigned key, int64_t dts)
 
     due = length >= tl->fragment
           || tl->cut
+          || tl->restart
           || dts - tl->cycle_start >= tl->cycle;
 
     if (!(may && due) && length < max && !tl->force) {
         return LR_CUT_NONE;
     }
 
-    if (dts - tl->cycle_start >= tl->cycle) {
+    if (tl->restart || dts - tl->cycle_start >= tl->cycle) {
         return LR_CUT_CYCLE;
     }
 
@@ -300,6 +304,15 @@ void
 lr_timeline_changed(lr_timeline_t *tl)
 {
     tl->cut = 1;
+}
+
+
+void
+lr_timeline_restart(lr_timeline_t *tl)
+{
+    if (tl->span || tl->start != tl->cycle_start) {
+        tl->restart = 1;
+    }
 }
 
 

@@ -75,6 +75,7 @@ typedef struct {
     unsigned        open:1;           /* a fragment is open */
     unsigned        jumped:1;         /* the next fragment is a discontinuity */
     unsigned        cut:1;            /* cut as soon as it can be */
+    unsigned        restart:1;        /* and a new cycle begins there */
     unsigned        force:1;          /* cut before the next frame: set by
                                          the caller */
 } lr_timeline_t;
@@ -109,6 +110,9 @@ void lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
 
 /* the codec's parameters changed: cut at the next key frame */
 void lr_timeline_changed(lr_timeline_t *tl);
+
+/* the cycle ends at the next key frame, unless there is nothing in it */
+void lr_timeline_restart(lr_timeline_t *tl);
 
 /* frames were left out: the next fragment is a discontinuity; the open
    one, if any, has been ended by the caller */

@@ -147,6 +147,13 @@ lr_recording_event(void *data, const char *event, json_t *o)
     } else if (strcmp(event, "end") == 0) {
         rec->state = LR_RECORDING_ENDED;
         rec->time = time;
+
+    } else if (strcmp(event, "grace") == 0) {
+        if (lr_recording_time(o, "grace", &rec->grace) != LR_OK) {
+            return LR_ERROR;
+        }
+
+        rec->limited = 1;
     }
 
     /* events of a later minor kind do not stop this module */
@@ -348,6 +355,23 @@ lr_recording_unpublish(int fd, int64_t time, const char *why)
                             json_pack("{s:I, s:s}",
                                       "time", (json_int_t) time,
                                       "why", why));
+}
+
+
+int
+lr_recording_grace(int fd, int64_t time, int64_t grace)
+{
+    return lr_journal_write(fd, "grace",
+                            json_pack("{s:I, s:I}",
+                                      "time", (json_int_t) time,
+                                      "grace", (json_int_t) grace));
+}
+
+
+int64_t
+lr_recording_grace_of(const lr_recording_t *rec, int64_t grace)
+{
+    return rec->limited && rec->grace < grace ? rec->grace : grace;
 }
 
 
@@ -564,7 +588,7 @@ lr_recording_adopt(lr_claim_t *claim, const char *dir,
 {
     int      rc;
     char     path[LR_PATH_MAX + 16], err[256];
-    int64_t  since;
+    int64_t  since, grace;
 
     memset(claim, 0, sizeof(lr_claim_t));
     claim->fd = -1;
@@ -599,7 +623,9 @@ lr_recording_adopt(lr_claim_t *claim, const char *dir,
     since = claim->rec.state == LR_RECORDING_LIVE
             ? lr_recording_touched(&claim->rec, dir) : claim->rec.time;
 
-    if (now <= since + claim->settings.grace) {
+    grace = lr_recording_grace_of(&claim->rec, claim->settings.grace);
+
+    if (grace && now <= since + grace) {
         return LR_OK;
     }
 
@@ -857,6 +883,8 @@ lr_recording_end(const char *dir, int64_t grace, int64_t now, int64_t *until,
 
     since = rec.state == LR_RECORDING_LIVE
             ? lr_recording_touched(&rec, dir) : rec.time;
+
+    grace = lr_recording_grace_of(&rec, grace);
 
     /*
      * A fragment left open is mended before the grace is over as well,

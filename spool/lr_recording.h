@@ -16,6 +16,7 @@
  *   lost       time, frames, bytes, why     media that could not be kept
  *   error      time, text
  *   unpublish  time, why                    the span ended, grace begins
+ *   grace      time, grace                  no grace is longer from now on
  *   end        time                         the grace is over
  */
 
@@ -50,6 +51,7 @@ typedef struct {
     int64_t             time;         /* of the last change of state */
     int64_t             media;        /* where all fragments have ended */
     int64_t             cycle_start;
+    int64_t             grace;        /* of a "grace" event */
     uint32_t            cycle;        /* number of the one under way */
     uint32_t            next;         /* number of the next file */
     uint32_t            fragments;    /* closed */
@@ -58,6 +60,7 @@ typedef struct {
     lr_fragment_t       open;
     unsigned            has_open:1;
     unsigned            state:2;      /* lr_recording_state_e */
+    unsigned            limited:1;    /* by the grace above */
 } lr_recording_t;
 
 
@@ -94,6 +97,10 @@ int lr_recording_lost(int fd, int64_t time, uint64_t frames, uint64_t bytes,
     const char *why);
 int lr_recording_error(int fd, int64_t time, const char *text);
 int lr_recording_unpublish(int fd, int64_t time, const char *why);
+int lr_recording_grace(int fd, int64_t time, int64_t grace);
+
+/* how long the recording waits for a return, ms: "grace" is its setting */
+int64_t lr_recording_grace_of(const lr_recording_t *rec, int64_t grace);
 
 
 typedef struct {
@@ -122,7 +129,8 @@ int lr_recording_claim(lr_claim_t *claim, const char *spool,
     unsigned final, char *err, size_t size);
 
 /*
- * Ends a recording whose grace is over at "now", after mending it.
+ * Ends a recording whose grace is over at "now", after mending it.  The
+ * grace given is its setting, or a shorter one.
  * LR_OK: it is ended.  LR_AGAIN: it has a recorder or its grace runs;
  * *until is then when to look again, if known, or 0.  LR_DECLINED or
  * LR_ERROR with a reason.

@@ -16,6 +16,7 @@ use FindBin;
 
 use lib "$FindBin::Bin/lib";
 use LiveRecord;
+use LiveRecord::API;
 
 ###############################################################################
 
@@ -138,7 +139,8 @@ $t->allow(qr/no call is allowed, as the keys/);
 ###############################################################################
 # the official clients
 
-my %me = (endpoint => $http, id => 'testid', secret => 'testsecret');
+my $api = LiveRecord::API->new($t, endpoint => $http, id => 'testid',
+    secret => 'testsecret');
 my %config = (action => 'DescribeLiveRecordConfig',
     params => { DomainName => 'live.example.com' });
 
@@ -152,7 +154,7 @@ my %clients = (
 );
 
 for my $name (sort keys %clients) {
-    my %c = (%{$clients{$name}}, %me);
+    my %c = %{$clients{$name}};
     my %deep = (%c, endpoint => "$http/deep/path");
 
     my ($all, $deep, $odd, $add, $unknown, $secret, $id, $missing, $domain)
@@ -192,7 +194,7 @@ for my $name (sort keys %clients) {
 ###############################################################################
 # what a template says
 
-my ($four) = calls({ %me, %config, client => 'pop' });
+my ($four) = calls({ %config, client => 'pop' });
 my ($cam) = grep { $_->{StreamName} eq 'cam_1' } @{list($four)};
 
 like(delete $cam->{CreateTime}, qr/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
@@ -221,7 +223,7 @@ is_deeply([ map { "$_->{AppName} $_->{StreamName} $_->{OssBucket}" }
 
 # pages, order, filters
 
-my @asked = calls(map { { %me, %config, client => 'pop', params =>
+my @asked = calls(map { { %config, client => 'pop', params =>
     { DomainName => 'many.example.com', %$_ } } }
     {}, { PageNum => 4 }, { PageNum => 5 }, { PageSize => 30 },
     { PageSize => 30, PageNum => 2 }, { Order => 'desc', PageSize => 5 },
@@ -241,7 +243,7 @@ my %wrong = (PageNum => [ qw/ 0 -1 x 100001 1.5 99999999999999999999 / ],
 
 for my $param (sort keys %wrong) {
     my @values = @{$wrong{$param}};
-    my @said = calls(map { { %me, %config, client => 'pop', params =>
+    my @said = calls(map { { %config, client => 'pop', params =>
         { DomainName => 'many.example.com', $param => $_ } } } @values);
 
     is($said[$_]{code}, "Invalid$param.Malformed", "$param: $values[$_]")
@@ -251,7 +253,7 @@ for my $param (sort keys %wrong) {
 my @refused = qw/ AddLiveAppRecordConfig UpdateLiveAppRecordConfig
     DeleteLiveAppRecordConfig AddLiveRecordNotifyConfig
     UpdateLiveRecordNotifyConfig DeleteLiveRecordNotifyConfig /;
-my @illegal = calls(map { { %me, client => 'pop', action => $_,
+my @illegal = calls(map { { client => 'pop', action => $_,
     params => { DomainName => 'live.example.com' } } } @refused);
 
 for (0 .. $#refused) {
@@ -265,7 +267,8 @@ for (0 .. $#refused) {
 ###############################################################################
 # requests that no client makes: what is wrong, the request, status and code
 
-my %v1 = (client => 'raw', %me, %config);
+my %v1 = (client => 'raw', endpoint => $http, id => 'testid',
+    secret => 'testsecret', %config);
 my %acs3 = (%v1, acs3 => 1, method => 'POST');
 my $window = 900;
 
@@ -551,6 +554,33 @@ is_deeply([ map { $_->{code} } @kept ], [ (undef) x 8 ],
 unlike($t->log(), qr/testsecret|secret2|changed/, 'no secret in the log');
 
 ###############################################################################
+# a server without a domain takes any, a server with one comes before it
+
+($_) = calls({ client => 'pop', action => $config{action}, secret => 'changed',
+    params => { DomainName => 'LIVE.Example.COM' } });
+is($_->{body}{TotalNum}, 4, 'upper and lower case are the same');
+
+my $conf = read_file($t->dir() . '/nginx.conf');
+
+$t->write_conf($conf =~ s/live_record_domain many.*//r);
+$t->reload();
+
+my @any = map { $_->{body}{TotalNum} } calls(map { { client => 'pop',
+    action => $config{action}, secret => 'changed',
+    params => { DomainName => $_ } } } 'live.example.com', 'a', '127.0.0.1');
+
+is_deeply(\@any, [ 41, 37, 37 ], 'a server without a domain');
+
+$t->write_conf($conf =~ s/^rtmp.*//msr);
+$t->reload();
+
+my ($no_rtmp) = calls({ %config, client => 'pop', secret => 'changed' });
+is($no_rtmp->{code}, 'InvalidDomain.NotFound', 'an nginx without rtmp');
+
+$t->write_conf($conf);
+$t->reload();
+
+###############################################################################
 # a thousand calls a second, and a recording beside them
 
 my $file = media('short');
@@ -574,19 +604,7 @@ $t->done();
 
 ###############################################################################
 
-sub calls {
-    my (@calls) = @_;
-    my $file = $t->dir() . '/calls.json';
-
-    write_file($file, encode_json(\@calls));
-
-    my $p = $t->run('sh', '-c', 'exec node "$0" <"$1"',
-        "$FindBin::Bin/lib/api-calls.mjs", $file);
-
-    $p->wait(60) == 0 or die 'api-calls.mjs: ', $p->err(), "\n";
-
-    return @{decode_json($p->out())};
-}
+sub calls { return $api->calls(@_) }
 
 sub list {
     my ($answer) = @_;

@@ -127,7 +127,8 @@ lr_tool_show_state(lr_tool_t *t)
         printf(" since %s", lr_tool_time(buf[0], t->rec.time));
 
         if (t->settings.grace) {
-            until = t->rec.time + t->settings.grace;
+            until = t->rec.time
+                    + lr_recording_grace_of(&t->rec, t->settings.grace);
             printf(lr_tool_now() <= until ? ", may come back until %s"
                                           : ", could come back until %s",
                    lr_tool_time(buf[1], until));

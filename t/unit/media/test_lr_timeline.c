@@ -760,6 +760,79 @@ noise(void **state)
 }
 
 
+/* a cycle that is to end before its time */
+
+static void
+restarts(void **state)
+{
+    int64_t              t;
+    unsigned             i, video, opens;
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    /* nothing is in the cycle yet: there is nothing to be ended */
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+    lr_timeline_restart(&tl);
+    lr_timeline_frame(&tl, 1, 1, 0, 0, WALL, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.cut, LR_CUT_NONE);
+
+    /* at the next key frame, once, however often it is said */
+
+    opens = 0;
+
+    for (i = 1; i < 200; i++) {
+        t = i * 20;
+        video = i % 2 == 0;
+
+        if (t == 500 || t == 700) {
+            lr_timeline_restart(&tl);
+        }
+
+        lr_timeline_frame(&tl, video, !video || t % 1000 == 0, (uint32_t) t,
+                          0, WALL + t, &f);
+
+        if (f.open) {
+            opens++;
+            assert_int_equal(t, 1000);
+            assert_int_equal(f.cut, LR_CUT_CYCLE);
+            assert_int_equal(f.discontinuity, 0);
+            assert_int_equal(tl.cycle_start, 1000);
+        }
+    }
+
+    assert_int_equal(opens, 1);
+
+    /* where no fragment is open, at the next one */
+
+    lr_timeline_ended(&tl);
+    lr_timeline_restart(&tl);
+    lr_timeline_frame(&tl, 1, 1, 4000, 0, WALL + 4000, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.cut, LR_CUT_CYCLE);
+    assert_int_equal(tl.cycle_start, 4000);
+
+    /* in a span that has just begun, behind a cycle of the one before */
+
+    lr_timeline_init(&tl, 5000, 900000, 8000, 4000);
+    lr_timeline_restart(&tl);
+    lr_timeline_frame(&tl, 1, 1, 0, 0, WALL, &f);
+    assert_int_equal(f.cut, LR_CUT_CYCLE);
+    assert_int_equal(tl.cycle_start, 8000);
+
+    /* without video, at the next audio frame */
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+    lr_timeline_frame(&tl, 0, 1, 0, 0, WALL, &f);
+    lr_timeline_restart(&tl);
+    lr_timeline_frame(&tl, 0, 1, 23, 0, WALL + 23, &f);
+    assert_int_equal(f.cut, LR_CUT_CYCLE);
+}
+
+
 int
 main(void)
 {
@@ -775,6 +848,7 @@ main(void)
         cmocka_unit_test(cuts),
         cmocka_unit_test(cycles),
         cmocka_unit_test(flags),
+        cmocka_unit_test(restarts),
         cmocka_unit_test(burst),
         cmocka_unit_test(noise),
     };

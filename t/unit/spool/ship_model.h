@@ -42,6 +42,7 @@
  *   D  one that is dropped                  T  time passes, within the grace
  *   K  killed with a fragment open, of which two tags are whole
  *   E  the grace is over
+ *   G  there is no grace from here on, Z  a moment passes
  *
  * and where there are mp4 or flv files
  *
@@ -864,8 +865,16 @@ record(model_t *m, char action)
         record_stop(m);
         break;
 
+    case 'G':
+        assert_int_equal(lr_recording_grace(m->claim->fd, m->now, 0), LR_OK);
+        break;
+
     case 'K':
         record_kill(m);
+        break;
+
+    case 'Z':
+        m->now++;
         break;
 
     case 'T':
@@ -1642,9 +1651,9 @@ ship_step(model_t *m)
         fail();
     }
 
-    /* it reads all anew: not for each step of a long recording */
+    /* it reads all anew: not for each step, nor for those of a long one */
 
-    if (m->check && m->steps < 40 && m->steps % 2) {
+    if (m->check && m->steps < 40 && m->steps % 8 == m->kill_at % 8) {
         notice_step(m);
     }
 

@@ -293,6 +293,78 @@ crashes(void **state)
 }
 
 
+/* a grace that was made shorter, or ended, while it was recorded */
+
+static void
+limits(void **state)
+{
+    char            dir[CHECK_PATH];
+    int64_t         until;
+    lr_claim_t      c = { .fsync = 0 };
+    lr_recording_t  rec;
+
+    assert_int_equal(claim_at(&c, *state, "a", NOW, 0), LR_OK);
+    check_path(dir, *state, LOG "a");
+
+    assert_int_equal(lr_recording_grace(c.fd, NOW, GRACE * 2), LR_OK);
+    assert_int_equal(lr_recording_unpublish(c.fd, NOW, "test"), LR_OK);
+
+    memset(&rec, 0, sizeof(rec));
+    assert_int_equal(lr_recording_read(&rec, dir, NULL, err, sizeof(err)),
+                     LR_OK);
+    assert_int_equal(rec.state, LR_RECORDING_PAUSED);
+    assert_int_equal(lr_recording_grace_of(&rec, GRACE), GRACE);
+
+    /* a shorter one holds for a return, and for the end */
+
+    assert_int_equal(lr_recording_grace(c.fd, NOW + 1, 5000), LR_OK);
+    let_go(&c);
+
+    assert_int_equal(lr_recording_read(&rec, dir, NULL, err, sizeof(err)),
+                     LR_OK);
+    assert_int_equal(rec.time, NOW);
+    assert_int_equal(lr_recording_grace_of(&rec, GRACE), 5000);
+
+    assert_int_equal(lr_recording_end(dir, GRACE, NOW + 5000, &until, err,
+                                      sizeof(err)), LR_AGAIN);
+    assert_int_equal(until, NOW + 5001);
+
+    assert_int_equal(claim_at(&c, *state, "b", NOW + 5000, 0), LR_OK);
+    assert_string_equal(c.rec.id, "a");
+    assert_int_equal(c.resumed, 1);
+
+    /* none: it is not gone on with, not even at once */
+
+    assert_int_equal(lr_recording_grace(c.fd, NOW + 6000, 0), LR_OK);
+    assert_int_equal(lr_recording_unpublish(c.fd, NOW + 6000, "test"),
+                     LR_OK);
+    let_go(&c);
+
+    assert_int_equal(claim_at(&c, *state, "c", NOW + 6000, 0), LR_OK);
+    assert_string_equal(c.rec.id, "c");
+    assert_int_equal(c.resumed, 0);
+    let_go(&c);
+
+    assert_int_equal(lr_recording_end(dir, GRACE, NOW + 6001, &until, err,
+                                      sizeof(err)), LR_OK);
+    assert_int_equal(lr_recording_read(&rec, dir, NULL, err, sizeof(err)),
+                     LR_OK);
+    assert_int_equal(rec.state, LR_RECORDING_ENDED);
+
+    /* one that is not understood is no journal */
+
+    check_write(*state, LOG "c/record.log",
+                "{\"event\":\"start\",\"version\":1,\"id\":\"c\","
+                "\"time\":5}\n"
+                "{\"event\":\"grace\",\"time\":5,\"grace\":-1}\n", 86);
+    memset(&rec, 0, sizeof(rec));
+    assert_int_equal(lr_recording_read(&rec, check_path(dir, *state,
+                                                        LOG "c"),
+                                       NULL, err, sizeof(err)),
+                     LR_DECLINED);
+}
+
+
 /* what cannot be gone on with does not keep its stream from being recorded */
 
 static void
@@ -643,6 +715,7 @@ main(void)
         t(claims),
         t(graces),
         t(crashes),
+        t(limits),
         t(unfit),
         t(full_disk),
         t(replays),

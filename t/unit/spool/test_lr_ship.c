@@ -20,6 +20,7 @@ killed_anywhere(void **state)
     all_kills(*state, "PFFFFFUE", 1, &plain_conf);
     all_kills(*state, "PFFMFFCFFUTPUTPFDFCFFKTPFFUTE", 1, &plain_conf);
     all_kills(*state, "PFCFCCFUE", 1, &plain_conf);
+    all_kills(*state, "PFFUTPGFCFUZ", 1, &plain_conf);
 }
 
 
