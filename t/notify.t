@@ -338,6 +338,9 @@ $t->wait_recorded(1, name => 'late');
 like(($t->log(qr/callback 1 of "live\/late/))[0],
     qr/\[error\].* given up after \d+ seconds: HTTP status 404/,
     'given up after its time');
+like(($t->log(qr/callback 3 of "live\/late/))[0],
+    qr/ given up after \d+ seconds: the receiver does not answer/,
+    'what is late does not wait for a receiver that is down');
 
 $t->done();
 
