@@ -376,6 +376,49 @@ my $out = bad('too many credentials', 'credentials',
         credentials key ID TOPSECRET TOKEN MORE; }");
 unlike($out, qr/TOPSECRET|TOKEN/, 'no secret in the message');
 
+# callbacks
+
+my $hook = 'live_record_notify';
+
+good("$hook $_", $spool . $bucket, "$hook $_;") for
+    'http://hook.example.com', 'https://127.0.0.1:8443/a?token=b status=on'
+    . ' fragments=on key=0123456789abcdefABCDEFGHIJKLMNOP retry=7d'
+    . ' ca_file=ca.pem on_demand=http://[::1]/ask',
+    'http://h/ status=off fragments=off retry=1s';
+
+bad("$hook to $_", $hook, $spool . $bucket, "$hook $_;") for
+    'hook.example.com', 'ftp://hook.example.com', 'http://',
+    'http://h/' . 'x' x 1024, 'http://h on_demand=file:///etc/passwd';
+
+for (
+    [ 'status=yes', 'status' ], [ 'fragments=1', 'fragments' ],
+    [ 'retry=0', 'retry' ], [ 'retry=8d', 'retry' ], [ 'retry=x', 'retry' ],
+    [ 'ca_file=', 'ca_file' ], [ 'unknown=SECRETSECRET', 'unknown' ],
+    [ 'key=SECRET', 'key' ], [ 'key=SECRETSECRET/SECRET', 'key' ],
+    [ 'key=' . 'SECRET' x 6, 'key' ]
+) {
+    $out = bad("$hook with $_->[0]", $_->[1], $spool . $bucket,
+        "$hook http://h $_->[0];");
+    unlike($out, qr/SECRET/, 'no secret in the message');
+}
+
+$out = bad('a user of a receiver', $hook, $spool . $bucket,
+    "$hook http://user:SECRET\@h/;");
+unlike($out, qr/SECRET/, 'no secret in the message');
+
+bad('two receivers', $hook, $spool . $bucket,
+    "$hook http://h/; $hook http://h/;");
+bad('two receivers in servers without a domain', $hook, $spool . $bucket,
+    "$hook http://h/; } server { listen 127.0.0.1:%%PORT_other%%;"
+    . " $hook http://h/;");
+bad('two receivers of a domain', $hook, $spool . $bucket,
+    "live_record_domain a.b; $hook http://h/; }"
+    . " server { listen 127.0.0.1:%%PORT_other%%;"
+    . " live_record_domain a.b; $hook http://h/;");
+good('two receivers of two domains', $spool . $bucket,
+    "live_record_domain a.b; $hook http://h/; }"
+    . " server { listen 127.0.0.1:%%PORT_other%%;"
+    . " live_record_domain c.b; $hook http://h/;");
 for ([ 'connections', qw/ 0 257 x / ],
     [ 'limit_rate', qw/ 16383 1x -1 15k off / ])
 {
