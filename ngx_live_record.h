@@ -40,7 +40,6 @@
 #define NGX_LIVE_RECORD_MD5          0
 #define NGX_LIVE_RECORD_CRC64NVME    1
 
-
 /* who decides whether a stream is recorded */
 #define NGX_LIVE_RECORD_ALWAYS       0
 #define NGX_LIVE_RECORD_CALLBACK     1

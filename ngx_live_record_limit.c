@@ -135,6 +135,21 @@ ngx_live_record_limit_wait(ngx_live_record_bucket_t *b)
 }
 
 
+size_t
+ngx_live_record_limit_least(ngx_live_record_bucket_t *b)
+{
+    size_t  share;
+
+    if (b->rate.rate == 0) {
+        return b->min_speed;
+    }
+
+    share = (size_t) b->rate.rate / b->connections / 2;
+
+    return ngx_max(ngx_min(share, b->min_speed), 1);
+}
+
+
 void
 ngx_live_record_limit_leave(ngx_live_record_oss_t *t)
 {

@@ -23,6 +23,12 @@ ngx_int_t ngx_live_record_limit_init(ngx_live_record_bucket_t *b,
  */
 size_t ngx_live_record_limit(ngx_live_record_oss_t *t, size_t n);
 
+/*
+ * What a transfer may be slow at, bytes/s: "min_speed", or less where the
+ * limit does not leave as much to each.
+ */
+size_t ngx_live_record_limit_least(ngx_live_record_bucket_t *b);
+
 /* a transfer is over, or waits for its turn no more */
 void ngx_live_record_limit_leave(ngx_live_record_oss_t *t);
 

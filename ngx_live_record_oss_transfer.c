@@ -247,7 +247,7 @@ ngx_live_record_oss_route(ngx_live_record_oss_t *t)
 
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,
                      t->send || t->sum == NGX_LIVE_RECORD_OSS_GOT
-                     ? (long) b->min_speed : 1L);
+                     ? (long) ngx_live_record_limit_least(b) : 1L);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long) (b->timeout / 1000));
 
     /* what the environment says counts only where it was asked for */
