@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_live_record_cred.h"
 #include "ngx_live_record_limit.h"
 
 
@@ -261,6 +262,14 @@ ngx_live_record_bucket_timer(ngx_event_t *ev)
 
 
 void
+ngx_live_record_bucket_renewed(ngx_live_record_bucket_t *b)
+{
+    lr_gate_again(&b->gate);
+    ngx_live_record_bucket_next(b);
+}
+
+
+void
 ngx_live_record_requests_let_go(void)
 {
     ngx_uint_t                  i;
@@ -270,6 +279,7 @@ ngx_live_record_requests_let_go(void)
 
     for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
         ngx_live_record_bucket_next(b[i]);
+        ngx_live_record_cred_let_go(b[i]->cred, "the worker exits");
     }
 }
 
@@ -308,6 +318,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         return;
 
     case LR_RETRY_CLOCK:
+    case LR_RETRY_CREDENTIALS:
     case LR_RETRY_REGION:
 
         /* that was told, and the next try will do */
@@ -315,7 +326,6 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         return;
 
     case LR_RETRY_ADMIN:
-    case LR_RETRY_CREDENTIALS:
 
         if (b->failing != LR_RETRY_ADMIN) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,

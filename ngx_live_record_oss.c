@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * A bucket of Alibaba Cloud OSS or S3.  A request begins in a thread, which
- * opens what is to be sent and looks after the credentials; then libcurl
+ * A bucket of Alibaba Cloud OSS or S3.  A request begins when there is a key
+ * to sign it with, in a thread, which opens what is to be sent; then libcurl
  * carries it on the event loop, and whenever it has sent a piece a thread
  * renders the next one.  At the end the answer is sorted.  Here are whole
  * objects and listings; parts and moves have files of their own.
@@ -17,6 +17,7 @@
 #include "ngx_live_record_limit.h"
 
 
+static void ngx_live_record_oss_keyed(void *data, const char *err);
 static void ngx_live_record_oss_opened(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put_vacant(ngx_live_record_oss_t *t);
@@ -55,6 +56,10 @@ ngx_live_record_oss_init(ngx_cycle_t *cycle)
             return NGX_ERROR;
         }
 
+        if (ngx_live_record_cred_init(b[i]->cred) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         n += b[i]->connections;
     }
 
@@ -77,7 +82,7 @@ ngx_live_record_oss_exit(ngx_cycle_t *cycle)
 
         if (client) {
             lr_sign_cache_clear(&client->cache);
-            lr_cred_free(&b[i]->cred);
+            ngx_live_record_cred_exit(b[i]->cred);
         }
     }
 
@@ -103,6 +108,25 @@ ngx_live_record_oss_start(ngx_live_record_request_t *req)
                  ? &ngx_live_record_s3_dialect
                  : &ngx_live_record_oss_dialect;
     req->transfer = t;
+
+    t->wait.handler = ngx_live_record_oss_keyed;
+    t->wait.data = t;
+
+    if (ngx_live_record_cred_wait(req->bucket->cred, &t->wait) == NGX_OK) {
+        ngx_live_record_oss_keyed(t, NULL);
+    }
+}
+
+
+static void
+ngx_live_record_oss_keyed(void *data, const char *err)
+{
+    ngx_live_record_oss_t *t = data;
+
+    if (err) {
+        ngx_live_record_oss_fail(t, LR_RETRY_CREDENTIALS, err);
+        return;
+    }
 
     ngx_live_record_oss_open(t, ngx_live_record_oss_opened);
 }
@@ -586,6 +610,7 @@ ngx_live_record_oss_destroy(ngx_live_record_oss_t *t)
 {
     t->req->transfer = NULL;
 
+    ngx_live_record_cred_leave(&t->wait);
     ngx_live_record_limit_leave(t);
     ngx_live_record_oss_clear(t);
 
@@ -593,7 +618,6 @@ ngx_live_record_oss_destroy(ngx_live_record_oss_t *t)
         curl_easy_cleanup(t->easy);
     }
 
-    lr_cred_free(&t->cred);
     lr_md5_free(&t->md5);
     lr_buf_free(&t->text);
     lr_buf_free(&t->sweep.ids);

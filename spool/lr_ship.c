@@ -53,7 +53,7 @@ lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
 
         snprintf(err, size, "open() \"%s\" failed (%d: %s)", path, errno,
                  strerror(errno));
-        return LR_ERROR;
+        return errno == ENODATA ? LR_DECLINED : LR_ERROR;
     }
 
     rc = lr_settings_read(&s->settings, dir, err, size);
