@@ -203,6 +203,10 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
 
     b = req->bucket;
 
+    if (req->aside) {
+        return;
+    }
+
     switch (req->result) {
 
     case LR_RETRY_GONE:
@@ -354,6 +358,7 @@ ngx_live_record_request_destroy(ngx_live_record_request_t *req)
     lr_buf_free(&req->answer);
     ngx_free(req->key);
     ngx_free(req->after);
+    ngx_free(req->until);
     ngx_free(req->task);
     ngx_free(req);
 }
