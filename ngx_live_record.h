@@ -82,6 +82,8 @@ typedef struct {
     ngx_str_t                  app;
     ngx_str_t                  stream;
     lr_settings_t              settings;       /* but names and domain */
+    time_t                     created;        /* when it was read */
+    unsigned                   application:1;  /* it stands in one */
     u_char                    *file;
     ngx_uint_t                 line;
 } ngx_live_record_template_t;
@@ -96,19 +98,17 @@ typedef struct {
     ngx_str_t                  timezone;
     lr_zone_t                  zone;
     ngx_array_t                buckets;   /* ngx_live_record_bucket_t * */
+    ngx_array_t                servers; /* ngx_live_record_srv_conf_t * */
     ngx_uint_t                 templates;      /* in all servers */
 } ngx_live_record_main_conf_t;
 
+
+/* the templates of its applications are among a server's, with AppName */
 
 typedef struct {
     ngx_str_t                  domain;
     ngx_array_t               *templates; /* ngx_live_record_template_t * */
 } ngx_live_record_srv_conf_t;
-
-
-typedef struct {
-    ngx_array_t               *templates; /* ngx_live_record_template_t * */
-} ngx_live_record_app_conf_t;
 
 
 extern ngx_module_t  ngx_live_record_module;
@@ -126,12 +126,13 @@ char *ngx_live_record_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_live_record_create_srv_conf(ngx_conf_t *cf);
 char *ngx_live_record_merge_srv_conf(ngx_conf_t *cf, void *parent,
     void *child);
-void *ngx_live_record_create_app_conf(ngx_conf_t *cf);
-char *ngx_live_record_merge_app_conf(ngx_conf_t *cf, void *parent,
-    void *child);
 
 ngx_live_record_bucket_t *ngx_live_record_find_bucket(
     ngx_live_record_main_conf_t *lmcf, const char *name);
+
+/* whether streams of the domain may be published in the server */
+ngx_uint_t ngx_live_record_serves(ngx_live_record_srv_conf_t *lscf,
+    const char *domain);
 
 
 /* ngx_live_record_bucket_conf.c */
@@ -150,8 +151,7 @@ char *ngx_live_record_check_templates(ngx_conf_t *cf,
 
 /* the template for a stream: the most specific one, or NULL */
 ngx_live_record_template_t *ngx_live_record_find_template(
-    ngx_live_record_srv_conf_t *lscf, ngx_live_record_app_conf_t *lacf,
-    ngx_str_t *app, ngx_str_t *stream);
+    ngx_live_record_srv_conf_t *lscf, ngx_str_t *app, ngx_str_t *stream);
 
 
 /* ngx_live_record_paths.c */

@@ -101,7 +101,10 @@ ngx_live_record_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&lmcf->buckets, cf->pool, 4,
                        sizeof(ngx_live_record_bucket_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&lmcf->servers, cf->pool, 4,
+                          sizeof(ngx_live_record_srv_conf_t *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -161,27 +164,21 @@ ngx_live_record_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_live_record_srv_conf_t *conf = child;
 
+    ngx_live_record_srv_conf_t   **lscf;
+    ngx_live_record_main_conf_t   *lmcf;
+
     if (conf->domain.data == NULL) {
         conf->domain.data = (u_char *) "";
     }
 
-    return ngx_live_record_check_templates(cf, conf->templates);
-}
+    lmcf = ngx_rtmp_conf_get_module_main_conf(cf, ngx_live_record_module);
 
+    lscf = ngx_array_push(&lmcf->servers);
+    if (lscf == NULL) {
+        return NGX_CONF_ERROR;
+    }
 
-void *
-ngx_live_record_create_app_conf(ngx_conf_t *cf)
-{
-    /* lacf->templates = NULL is set by ngx_pcalloc() */
-
-    return ngx_pcalloc(cf->pool, sizeof(ngx_live_record_app_conf_t));
-}
-
-
-char *
-ngx_live_record_merge_app_conf(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_live_record_app_conf_t *conf = child;
+    *lscf = conf;
 
     return ngx_live_record_check_templates(cf, conf->templates);
 }
@@ -203,6 +200,18 @@ ngx_live_record_find_bucket(ngx_live_record_main_conf_t *lmcf,
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+ngx_live_record_serves(ngx_live_record_srv_conf_t *lscf, const char *domain)
+{
+    if (lscf->templates == NULL) {
+        return 0;
+    }
+
+    return lscf->domain.len == 0
+           || ngx_strcasecmp(lscf->domain.data, (u_char *) domain) == 0;
 }
 
 

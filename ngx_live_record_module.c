@@ -69,8 +69,8 @@ static ngx_rtmp_module_t  ngx_live_record_module_ctx = {
     ngx_live_record_init_main_conf,         /* init main configuration */
     ngx_live_record_create_srv_conf,        /* create server configuration */
     ngx_live_record_merge_srv_conf,         /* merge server configuration */
-    ngx_live_record_create_app_conf,        /* create app configuration */
-    ngx_live_record_merge_app_conf          /* merge app configuration */
+    NULL,                                   /* create app configuration */
+    NULL                                    /* merge app configuration */
 };
 
 
@@ -307,7 +307,6 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     ngx_rtmp_live_ctx_t         *lctx;
     ngx_live_record_ctx_t       *ctx;
     ngx_live_record_template_t  *t;
-    ngx_live_record_app_conf_t  *lacf;
     ngx_live_record_srv_conf_t  *lscf;
 
     /*
@@ -332,12 +331,11 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     }
 
     lscf = ngx_rtmp_get_module_srv_conf(s, ngx_live_record_module);
-    lacf = ngx_rtmp_get_module_app_conf(s, ngx_live_record_module);
 
     stream.data = v->name;
     stream.len = ngx_strlen(v->name);
 
-    t = ngx_live_record_find_template(lscf, lacf, &s->app, &stream);
+    t = ngx_live_record_find_template(lscf, &s->app, &stream);
 
     if (t == NULL) {
         return;

@@ -77,7 +77,7 @@ ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                   *value, *app, *stream;
     ngx_live_record_block_t      block;
     ngx_live_record_template_t  *t;
-    ngx_live_record_app_conf_t  *lacf;
+    ngx_rtmp_core_app_conf_t    *cacf;
     ngx_live_record_srv_conf_t  *lscf;
 
     value = cf->args->elts;
@@ -111,9 +111,13 @@ ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (app
-        && ngx_live_record_name(cf, "AppName", app, &t->app)
-           != NGX_CONF_OK)
+    if (app == NULL) {
+        cacf = ngx_rtmp_conf_get_module_app_conf(cf, ngx_rtmp_core_module);
+        t->app = cacf->name;
+        t->application = 1;
+
+    } else if (ngx_live_record_name(cf, "AppName", app, &t->app)
+               != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -131,6 +135,7 @@ ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     t->settings.path = (char *) NGX_LIVE_RECORD_PATH;
     t->settings.fragment_path = (char *) NGX_LIVE_RECORD_FRAGMENT_PATH;
     t->settings.index_path = (char *) NGX_LIVE_RECORD_INDEX_PATH;
+    t->created = ngx_time();
     t->file = cf->conf_file->file.name.data;
     t->line = cf->conf_file->line;
 
@@ -156,21 +161,13 @@ ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (app) {
-        lscf = ngx_rtmp_conf_get_module_srv_conf(cf, ngx_live_record_module);
-        return ngx_live_record_add(cf, &lscf->templates, t);
-    }
+    lscf = ngx_rtmp_conf_get_module_srv_conf(cf, ngx_live_record_module);
 
-    lacf = ngx_rtmp_conf_get_module_app_conf(cf, ngx_live_record_module);
-
-    return ngx_live_record_add(cf, &lacf->templates, t);
+    return ngx_live_record_add(cf, &lscf->templates, t);
 }
 
 
-/*
- * Templates are not inherited, they are looked up on both levels; what is
- * checked here is what can only be checked when all blocks are known.
- */
+/* what can only be checked when all blocks are known */
 
 char *
 ngx_live_record_check_templates(ngx_conf_t *cf, ngx_array_t *templates)
@@ -218,56 +215,48 @@ ngx_live_record_check_templates(ngx_conf_t *cf, ngx_array_t *templates)
 
 ngx_live_record_template_t *
 ngx_live_record_find_template(ngx_live_record_srv_conf_t *lscf,
-    ngx_live_record_app_conf_t *lacf, ngx_str_t *app, ngx_str_t *stream)
+    ngx_str_t *app, ngx_str_t *stream)
 {
-    ngx_uint_t                    i, n, rank, best;
-    ngx_array_t                  *list[2];
+    ngx_uint_t                    i, rank, best;
     ngx_live_record_template_t  **t, *found;
 
-    /*
-     * Most specific first: app + stream, app + *, * + stream, * + *; what
-     * stands in the application is of that application.
-     */
+    if (lscf->templates == NULL) {
+        return NULL;
+    }
 
-    list[0] = lacf ? lacf->templates : NULL;
-    list[1] = lscf ? lscf->templates : NULL;
+    /*
+     * Most specific first: app + stream, app + *, * + stream, * + *; of two
+     * for the same streams the one that stands in the application.
+     */
 
     found = NULL;
     best = 0;
 
-    for (n = 0; n < 2; n++) {
+    t = lscf->templates->elts;
 
-        if (list[n] == NULL) {
+    for (i = 0; i < lscf->templates->nelts; i++) {
+
+        if (t[i]->stream.len
+            && (t[i]->stream.len != stream->len
+                || ngx_memcmp(t[i]->stream.data, stream->data, stream->len)
+                   != 0))
+        {
             continue;
         }
 
-        t = list[n]->elts;
+        if (t[i]->app.len
+            && (t[i]->app.len != app->len
+                || ngx_memcmp(t[i]->app.data, app->data, app->len) != 0))
+        {
+            continue;
+        }
 
-        for (i = 0; i < list[n]->nelts; i++) {
+        rank = 1 + (t[i]->app.len ? 4 : 0) + (t[i]->stream.len ? 2 : 0)
+               + t[i]->application;
 
-            if (t[i]->stream.len
-                && (t[i]->stream.len != stream->len
-                    || ngx_memcmp(t[i]->stream.data, stream->data,
-                                  stream->len) != 0))
-            {
-                continue;
-            }
-
-            if (t[i]->app.len
-                && (t[i]->app.len != app->len
-                    || ngx_memcmp(t[i]->app.data, app->data, app->len)
-                       != 0))
-            {
-                continue;
-            }
-
-            rank = 1 + (n == 0 || t[i]->app.len ? 2 : 0)
-                   + (t[i]->stream.len ? 1 : 0);
-
-            if (rank > best) {
-                best = rank;
-                found = t[i];
-            }
+        if (rank > best) {
+            best = rank;
+            found = t[i];
         }
     }
 
@@ -317,6 +306,7 @@ ngx_live_record_add(ngx_conf_t *cf, ngx_array_t **templates,
     for (i = 0; i < (*templates)->nelts; i++) {
         if (tp[i]->app.len == t->app.len
             && tp[i]->stream.len == t->stream.len
+            && tp[i]->application == t->application
             && ngx_strncmp(tp[i]->app.data, t->app.data, t->app.len) == 0
             && ngx_strncmp(tp[i]->stream.data, t->stream.data,
                            t->stream.len) == 0)

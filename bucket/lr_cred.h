@@ -74,12 +74,6 @@ int lr_cred_env_aws(lr_cred_t *c, lr_cred_getenv_pt get, void *data,
 int lr_cred_json(lr_cred_t *c, const char *p, size_t n, char *err);
 
 /*
- * Reads "2017-11-01T05:20:01Z", with a fraction, which is dropped, or an
- * offset instead of the "Z"; without either it is UTC (ISO 8601).
- */
-int lr_cred_time(time_t *t, const char *p, size_t n);
-
-/*
  * When to fetch a key anew that is there since now: at four fifths of the
  * time it has left, and not more than 15 minutes before its end, for the
  * services have its successor only shortly before; but never at once.  0

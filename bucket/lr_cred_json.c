@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include "lr_cred.h"
+#include "lr_time.h"
 
 
 #define LR_CRED_EARLY  900
@@ -17,9 +18,6 @@ static int lr_cred_answer(lr_cred_t *c, json_t *root, char *err);
 static const char *lr_cred_member(json_t *root, const char *one,
     const char *two);
 static void lr_cred_wipe_json(json_t *root);
-static int lr_cred_number(const char **p, const char *end, unsigned digits,
-    int *n);
-static int lr_cred_offset(const char **p, const char *end, int *offset);
 
 
 int
@@ -77,7 +75,7 @@ lr_cred_answer(lr_cred_t *c, json_t *root, char *err)
     expires = 0;
     text = lr_cred_member(root, "Expiration", NULL);
 
-    if (text != NULL && lr_cred_time(&expires, text, strlen(text)) != LR_OK) {
+    if (text != NULL && lr_time_iso(&expires, text, strlen(text)) != LR_OK) {
         snprintf(err, LR_CRED_ERR_LEN, "the answer's Expiration is no time");
         return LR_ERROR;
     }
@@ -93,61 +91,6 @@ lr_cred_answer(lr_cred_t *c, json_t *root, char *err)
     }
 
     c->expires = expires;
-
-    return LR_OK;
-}
-
-
-int
-lr_cred_time(time_t *t, const char *p, size_t n)
-{
-    int          offset, month;
-    time_t       v;
-    struct tm    tm;
-    const char  *end;
-
-    end = p + n;
-
-    memset(&tm, 0, sizeof(struct tm));
-
-    if (lr_cred_number(&p, end, 4, &tm.tm_year) != LR_OK
-        || p == end || *p++ != '-'
-        || lr_cred_number(&p, end, 2, &tm.tm_mon) != LR_OK
-        || p == end || *p++ != '-'
-        || lr_cred_number(&p, end, 2, &tm.tm_mday) != LR_OK
-        || p == end || (*p != 'T' && *p != 't' && *p != ' ')
-        || (p++, lr_cred_number(&p, end, 2, &tm.tm_hour)) != LR_OK
-        || p == end || *p++ != ':'
-        || lr_cred_number(&p, end, 2, &tm.tm_min) != LR_OK
-        || p == end || *p++ != ':'
-        || lr_cred_number(&p, end, 2, &tm.tm_sec) != LR_OK
-        || lr_cred_offset(&p, end, &offset) != LR_OK
-        || p != end)
-    {
-        return LR_ERROR;
-    }
-
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-
-    if (tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60) {
-        return LR_ERROR;
-    }
-
-    if (tm.tm_sec == 60) {
-        tm.tm_sec = 59;
-    }
-
-    /* what is no day of the month becomes one of another */
-
-    month = tm.tm_mon;
-    v = timegm(&tm);
-
-    if (tm.tm_mon != month) {
-        return LR_ERROR;
-    }
-
-    *t = v - offset;
 
     return LR_OK;
 }
@@ -205,83 +148,4 @@ lr_cred_wipe_json(json_t *root)
             OPENSSL_cleanse((char *) json_string_value(value), n);
         }
     }
-}
-
-
-static int
-lr_cred_number(const char **p, const char *end, unsigned digits, int *n)
-{
-    const char  *s;
-
-    s = *p;
-
-    if ((size_t) (end - s) < digits) {
-        return LR_ERROR;
-    }
-
-    for (*n = 0; digits != 0; digits--, s++) {
-
-        if (*s < '0' || *s > '9') {
-            return LR_ERROR;
-        }
-
-        *n = *n * 10 + (*s - '0');
-    }
-
-    *p = s;
-
-    return LR_OK;
-}
-
-
-/* what may follow the seconds: a fraction, "Z" or "+08:00" */
-
-static int
-lr_cred_offset(const char **p, const char *end, int *offset)
-{
-    int          hours, minutes;
-    char         sign;
-    const char  *s;
-
-    s = *p;
-    *offset = 0;
-
-    if (s != end && (*s == '.' || *s == ',')) {
-
-        for (s++; s != end && *s >= '0' && *s <= '9'; s++) { /* void */ }
-
-        if (s - *p < 2) {
-            return LR_ERROR;
-        }
-    }
-
-    if (s != end && (*s == 'Z' || *s == 'z')) {
-        s++;
-
-    } else if (s != end && (*s == '+' || *s == '-')) {
-
-        sign = *s++;
-
-        if (lr_cred_number(&s, end, 2, &hours) != LR_OK) {
-            return LR_ERROR;
-        }
-
-        if (s != end && *s == ':') {
-            s++;
-        }
-
-        if (lr_cred_number(&s, end, 2, &minutes) != LR_OK || minutes > 59) {
-            return LR_ERROR;
-        }
-
-        *offset = hours * 3600 + minutes * 60;
-
-        if (sign == '-') {
-            *offset = -*offset;
-        }
-    }
-
-    *p = s;
-
-    return LR_OK;
 }

@@ -16,7 +16,6 @@ static void lr_url_put_host(lr_buf_t *b, const lr_url_endpoint_t *ep,
     lr_url_style_e style, const char *bucket);
 static int lr_url_host(lr_url_endpoint_t *ep, const char **err);
 static int lr_url_name(const lr_str_t *host);
-static int lr_url_utf8(const char *s, size_t n);
 static void lr_url_escape(lr_buf_t *b, const char *p, size_t n,
     const char *keep);
 static int lr_url_hex(char c);
@@ -490,9 +489,7 @@ lr_url_name(const lr_str_t *host)
 }
 
 
-/* RFC 3629: no overlong forms, no surrogates, up to U+10FFFF */
-
-static int
+int
 lr_url_utf8(const char *s, size_t n)
 {
     size_t    i, k;

@@ -98,6 +98,12 @@ void lr_url_encode_path(lr_buf_t *b, const char *p, size_t n);
 int lr_url_decode_query(lr_buf_t *b, const char *p, size_t n);
 
 /*
+ * Whether the n bytes are UTF-8: no overlong forms, no surrogates, up to
+ * U+10FFFF (RFC 3629).
+ */
+int lr_url_utf8(const char *s, size_t n);
+
+/*
  * Appends the relative reference that leads from one key of a bucket to
  * another, e.g. "../b/c.ts", and a zero byte that is not counted.
  */

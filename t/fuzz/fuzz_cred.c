@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include "lr_cred.h"
+#include "lr_time.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(err, 0, sizeof(err));
     check_key(&c, lr_cred_json(&c, p, size, err), err);
 
-    (void) lr_cred_time(&t, p, size);
+    (void) lr_time_iso(&t, p, size);
 
     return 0;
 }

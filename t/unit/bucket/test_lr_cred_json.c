@@ -126,60 +126,6 @@ test_bad(void **state)
 
 
 static void
-test_time(void **state)
-{
-    size_t                    i;
-    time_t                    v;
-
-    static const struct {
-        const char  *text;
-        time_t       want;
-    } t[] = {
-        { "1970-01-01T00:00:00Z", 0 },
-        { "2026-11-23T06:47:40Z", 1795416460 },
-        { "2026-11-23T06:47:40.999Z", 1795416460 },
-        { "2026-11-23t06:47:40,5z", 1795416460 },
-        { "2026-11-23 06:47:40", 1795416460 },
-        { "2026-11-23T14:47:40+08:00", 1795416460 },
-        { "2026-11-23T01:17:40-0530", 1795416460 },
-        { "2024-02-29T23:59:60Z", 1709251199 },
-        { "2100-01-01T00:00:00Z", 4102444800 }
-    };
-
-    static const char *const  wrong[] = {
-        "", "2026", "2026-11-23", "2026-11-23T06:47Z", "2026-13-01T00:00:00Z",
-        "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z",
-        "2025-02-29T00:00:00Z", "2026-01-32T00:00:00Z",
-        "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z",
-        "2026-01-01T00:00:61Z", "2026-01-01T00:00:00ZZ",
-        "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+8",
-        "2026-01-01T00:00:00+08:60", "26-01-01T00:00:00Z",
-        "2026/01/01T00:00:00Z", "-026-01-01T00:00:00Z",
-        "2026-01-01T00:00:0", "2026-01-01x00:00:00Z"
-    };
-
-    (void) state;
-
-    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-
-        v = -1;
-
-        if (lr_cred_time(&v, t[i].text, strlen(t[i].text)) != LR_OK
-            || v != t[i].want)
-        {
-            fail_msg("%s: %lld", t[i].text, (long long) v);
-        }
-    }
-
-    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        if (lr_cred_time(&v, wrong[i], strlen(wrong[i])) != LR_ERROR) {
-            fail_msg("%s: %lld", wrong[i], (long long) v);
-        }
-    }
-}
-
-
-static void
 test_refresh(void **state)
 {
     time_t     now, at;
@@ -229,7 +175,6 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_time),
         cmocka_unit_test(test_refresh)
     };
 

@@ -1,0 +1,124 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * The locations in http{}: their directives.
+ */
+
+
+#include "ngx_live_record_api.h"
+
+
+static void *ngx_live_record_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static ngx_command_t  ngx_live_record_http_commands[] = {
+
+    { ngx_string("live_record_api"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_live_record_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_live_record_http_module_ctx = {
+    NULL,                                   /* preconfiguration */
+    NULL,                                   /* postconfiguration */
+
+    NULL,                                   /* create main configuration */
+    NULL,                                   /* init main configuration */
+
+    NULL,                                   /* create server configuration */
+    NULL,                                   /* merge server configuration */
+
+    ngx_live_record_create_loc_conf,        /* create location configuration */
+    ngx_live_record_merge_loc_conf          /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_live_record_http_module = {
+    NGX_MODULE_V1,
+    &ngx_live_record_http_module_ctx,       /* module context */
+    ngx_live_record_http_commands,          /* module directives */
+    NGX_HTTP_MODULE,                        /* module type */
+    NULL,                                   /* init master */
+    NULL,                                   /* init module */
+    NULL,                                   /* init process */
+    NULL,                                   /* init thread */
+    NULL,                                   /* exit thread */
+    NULL,                                   /* exit process */
+    NULL,                                   /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static void *
+ngx_live_record_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_live_record_loc_conf_t  *llcf;
+
+    llcf = ngx_pcalloc(cf->pool, sizeof(ngx_live_record_loc_conf_t));
+    if (llcf == NULL) {
+        return NULL;
+    }
+
+    /* set by ngx_pcalloc(): llcf->api = 0 */
+
+    llcf->keys = NGX_CONF_UNSET_PTR;
+
+    return llcf;
+}
+
+
+static char *
+ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_live_record_loc_conf_t *prev = parent;
+    ngx_live_record_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
+
+    if (!conf->api) {
+        return NGX_CONF_OK;
+    }
+
+    /* a call's body has to stay in memory; the core's merge has been */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->client_body_buffer_size < NGX_LIVE_RECORD_API_BODY) {
+        clcf->client_body_buffer_size = NGX_LIVE_RECORD_API_BODY;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_live_record_loc_conf_t *llcf = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (llcf->api) {
+        return "is duplicate";
+    }
+
+    llcf->api = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_live_record_api_handler;
+
+    return NGX_CONF_OK;
+}
