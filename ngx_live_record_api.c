@@ -7,6 +7,7 @@
  */
 
 
+#include "lr_acs3.h"
 #include "ngx_live_record_api.h"
 
 
@@ -17,7 +18,6 @@ static ngx_int_t ngx_live_record_api_form(ngx_live_record_api_t *api,
     lr_str_t *form);
 static ngx_int_t ngx_live_record_api_is_form(ngx_http_request_t *r);
 static void ngx_live_record_api_too_large(ngx_live_record_api_t *api);
-static void ngx_live_record_api_call(ngx_live_record_api_t *api);
 static void ngx_live_record_api_cleanup(void *data);
 
 
@@ -107,7 +107,8 @@ ngx_live_record_api_id(char *id)
 static void
 ngx_live_record_api_body(ngx_http_request_t *r)
 {
-    ngx_live_record_api_t  *api;
+    ngx_live_record_api_t       *api;
+    ngx_live_record_loc_conf_t  *llcf;
 
     api = ngx_http_get_module_ctx(r, ngx_live_record_http_module);
 
@@ -116,12 +117,29 @@ ngx_live_record_api_body(ngx_http_request_t *r)
     r->write_event_handler = ngx_http_request_empty_handler;
     r->read_event_handler = ngx_http_test_reading;
 
-    if (ngx_live_record_api_read(api) == NGX_OK) {
-        api->name = ngx_live_record_api_needs(api, "Action");
-        if (api->name) {
-            ngx_live_record_api_call(api);
+    if (ngx_live_record_api_read(api) != NGX_OK) {
+        return;
+    }
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_live_record_http_module);
+
+    if (llcf->keys) {
+
+        switch (ngx_live_record_keys_look(llcf->keys, api)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_AGAIN:
+            return;
+
+        default:
+            ngx_live_record_api_failed(api);
+            return;
         }
     }
+
+    ngx_live_record_api_continue(api);
 }
 
 
@@ -136,6 +154,10 @@ ngx_live_record_api_read(ngx_live_record_api_t *api)
     ngx_http_request_t  *r;
 
     r = api->request;
+
+    api->acs3 = r->headers_in.authorization
+                && lr_acs3_is((char *) r->headers_in.authorization->value.data,
+                              r->headers_in.authorization->value.len);
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_POST))) {
         ngx_live_record_api_error(api, NGX_HTTP_NOT_ALLOWED,
@@ -277,17 +299,32 @@ ngx_live_record_api_too_large(ngx_live_record_api_t *api)
 }
 
 
-static void
-ngx_live_record_api_call(ngx_live_record_api_t *api)
+void
+ngx_live_record_api_continue(ngx_live_record_api_t *api)
 {
-    ngx_uint_t                       n;
+    ngx_uint_t                       i;
+    const char                      *action;
+    const lr_keys_t                 *keys;
+    ngx_live_record_loc_conf_t      *llcf;
     const ngx_live_record_action_t  *a;
 
-    for (n = 0; ngx_live_record_api_actions[n]; n++) {
+    static const lr_keys_t  none;
 
-        for (a = ngx_live_record_api_actions[n]; a->name; a++) {
+    llcf = ngx_http_get_module_loc_conf(api->request,
+                                        ngx_live_record_http_module);
 
-            if (ngx_strcmp(a->name, api->name) == 0) {
+    keys = llcf->keys ? ngx_live_record_keys_get(llcf->keys) : &none;
+
+    if (ngx_live_record_api_auth(api, keys, &action) != NGX_OK) {
+        return;
+    }
+
+    for (i = 0; ngx_live_record_api_actions[i]; i++) {
+
+        for (a = ngx_live_record_api_actions[i]; a->name; a++) {
+
+            if (ngx_strcmp(a->name, action) == 0) {
+                api->name = a->name;
                 a->handler(api);
                 return;
             }
@@ -307,6 +344,10 @@ static void
 ngx_live_record_api_cleanup(void *data)
 {
     ngx_live_record_api_t *api = data;
+
+    if (api->waiting) {
+        ngx_queue_remove(&api->queue);
+    }
 
     if (!api->answered && api->cancel) {
         api->cancel(api);

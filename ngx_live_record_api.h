@@ -16,6 +16,7 @@
 #include <ngx_http.h>
 #include <jansson.h>
 
+#include "lr_keys.h"
 #include "lr_rpc.h"
 #include "ngx_live_record.h"
 
@@ -28,6 +29,11 @@
 
 typedef struct ngx_live_record_api_s   ngx_live_record_api_t;
 typedef struct ngx_live_record_keys_s  ngx_live_record_keys_t;
+
+
+typedef struct {
+    ngx_shm_zone_t           *nonces;        /* NULL without an API */
+} ngx_live_record_http_conf_t;
 
 
 typedef struct {
@@ -57,7 +63,8 @@ struct ngx_live_record_api_s {
     unsigned                  xml:1;
     unsigned                  answered:1;
 
-    ngx_queue_t               queue;         /* while keys are read */
+    ngx_queue_t               queue;
+    unsigned                  waiting:1;     /* in it: keys are read */
 
     /* of ngx_live_record_api_names() */
     const char               *domain;
@@ -89,6 +96,40 @@ extern const ngx_live_record_action_t  ngx_live_record_index_info_actions[];
 
 /* the content handler of a location */
 ngx_int_t ngx_live_record_api_handler(ngx_http_request_t *r);
+
+/* goes on with a call that had to wait for the keys */
+void ngx_live_record_api_continue(ngx_live_record_api_t *api);
+
+
+/* ngx_live_record_api_auth.c */
+
+/*
+ * Who calls, and whether the call is theirs, of this time and new.  Sets
+ * the name of the action that is asked for.  NGX_ERROR after an answer.
+ */
+ngx_int_t ngx_live_record_api_auth(ngx_live_record_api_t *api,
+    const lr_keys_t *keys, const char **action);
+
+/* the shared memory for what calls cannot be used twice; for a setting */
+ngx_shm_zone_t *ngx_live_record_api_nonces(ngx_conf_t *cf);
+
+
+/* ngx_live_record_api_keys.c */
+
+/* reads the file of the setting live_record_api_keys */
+ngx_live_record_keys_t *ngx_live_record_keys_create(ngx_conf_t *cf,
+    ngx_str_t *file);
+
+/*
+ * Looks after the file, at most once a second.  NGX_OK when the keys are as
+ * in the file; NGX_AGAIN when a thread reads it: the call is continued when
+ * it has.  NGX_ERROR if there is no thread.
+ */
+ngx_int_t ngx_live_record_keys_look(ngx_live_record_keys_t *k,
+    ngx_live_record_api_t *api);
+
+/* the keys; none if the file could not be read */
+const lr_keys_t *ngx_live_record_keys_get(ngx_live_record_keys_t *k);
 
 
 /* ngx_live_record_api_param.c */

@@ -9,10 +9,13 @@
 #include "ngx_live_record_api.h"
 
 
+static void *ngx_live_record_create_http_conf(ngx_conf_t *cf);
 static void *ngx_live_record_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_live_record_api_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
@@ -25,6 +28,13 @@ static ngx_command_t  ngx_live_record_http_commands[] = {
       0,
       NULL },
 
+    { ngx_string("live_record_api_keys"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_live_record_api_keys,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -33,7 +43,7 @@ static ngx_http_module_t  ngx_live_record_http_module_ctx = {
     NULL,                                   /* preconfiguration */
     NULL,                                   /* postconfiguration */
 
-    NULL,                                   /* create main configuration */
+    ngx_live_record_create_http_conf,       /* create main configuration */
     NULL,                                   /* init main configuration */
 
     NULL,                                   /* create server configuration */
@@ -58,6 +68,15 @@ ngx_module_t  ngx_live_record_http_module = {
     NULL,                                   /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static void *
+ngx_live_record_create_http_conf(ngx_conf_t *cf)
+{
+    /* lhcf->nonces = NULL is set by ngx_pcalloc() */
+
+    return ngx_pcalloc(cf->pool, sizeof(ngx_live_record_http_conf_t));
+}
 
 
 static void *
@@ -109,10 +128,19 @@ ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_live_record_loc_conf_t *llcf = conf;
 
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_live_record_http_conf_t  *lhcf;
 
     if (llcf->api) {
         return "is duplicate";
+    }
+
+    lhcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_live_record_http_module);
+
+    lhcf->nonces = ngx_live_record_api_nonces(cf);
+    if (lhcf->nonces == NULL) {
+        return NGX_CONF_ERROR;
     }
 
     llcf->api = 1;
@@ -121,4 +149,27 @@ ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_live_record_api_handler;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_api_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_live_record_loc_conf_t *llcf = conf;
+
+    ngx_str_t  *value;
+
+    if (llcf->keys != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "is empty";
+    }
+
+    llcf->keys = ngx_live_record_keys_create(cf, &value[1]);
+
+    return llcf->keys ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
