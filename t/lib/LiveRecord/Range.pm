@@ -15,8 +15,11 @@ package LiveRecord::Range;
 use warnings;
 use strict;
 
+use Digest::SHA qw/ hmac_sha1_base64 /;
 use File::Basename qw/ dirname /;
 use File::Path qw/ make_path /;
+use IO::Select;
+use IO::Socket::INET;
 use JSON::PP;
 use POSIX qw/ strftime /;
 use Time::Local qw/ timegm /;
@@ -56,14 +59,7 @@ sub calls {
     write_file($file, JSON::PP->new()->encode([ map {
         my ($action, %params) = @$_;
 
-        %params = ($self->params(), %params);
-
-        for my $name (qw/ StartTime EndTime /) {
-            $params{$name} = iso($params{$name})
-                if ($params{$name} || '') =~ /^\d+$/;
-        }
-
-        delete @params{grep { !defined $params{$_} } keys %params};
+        %params = $self->complete(%params);
 
         { client => 'pop', endpoint => 'http://127.0.0.1:' . $t->port('HTTP'),
           id => 'testid', secret => 'testsecret', action => $action,
@@ -76,6 +72,58 @@ sub calls {
     $p->wait(120) == 0 or die 'api-calls.mjs: ', $p->err(), "\n";
 
     return @{JSON::PP->new()->decode($p->out())};
+}
+
+sub complete {
+    my ($self, %params) = @_;
+
+    %params = ($self->params(), %params);
+
+    for my $name (qw/ StartTime EndTime /) {
+        $params{$name} = iso($params{$name})
+            if ($params{$name} || '') =~ /^\d+$/;
+    }
+
+    delete @params{grep { !defined $params{$_} } keys %params};
+
+    return %params;
+}
+
+# begins to make an index, and goes away after some seconds
+
+sub leave {
+    my ($self, $after, %params) = @_;
+    my $encode = sub {
+        return $_[0] =~ s/([^A-Za-z0-9_.~-])/sprintf '%%%02X', ord $1/ger;
+    };
+
+    %params = (
+        Action => 'CreateLiveStreamRecordIndexFiles', Format => 'JSON',
+        Version => '2016-11-01', AccessKeyId => 'testid',
+        SignatureMethod => 'HMAC-SHA1', SignatureVersion => '1.0',
+        SignatureNonce => rand(), Timestamp => iso(time()),
+        $self->complete(%params),
+    );
+
+    my $query = join '&', map { $encode->($_) . '=' . $encode->($params{$_}) }
+        sort keys %params;
+
+    my $signature = hmac_sha1_base64('GET&%2F&' . $encode->($query),
+        'testsecret&') . '=';
+
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:'
+        . $self->{t}->port('HTTP'), Proto => 'tcp') or die "connect: $!\n";
+
+    print $s "GET /?$query&Signature=" . $encode->($signature)
+        . " HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    $s->flush();
+
+    my $answered = IO::Select->new($s)->can_read($after);
+    my $line = $answered ? <$s> : '';
+
+    close $s;
+
+    return $line;
 }
 
 sub call {
