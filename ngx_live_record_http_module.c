@@ -111,6 +111,12 @@ ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
+    if (conf->keys == NULL) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"live_record_api\" refuses every call, as there is "
+                      "no \"live_record_api_keys\"");
+    }
+
     /* a call's body has to stay in memory; the core's merge has been */
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);

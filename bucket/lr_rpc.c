@@ -155,7 +155,10 @@ lr_rpc_string(lr_buf_t *b, const lr_rpc_t *rpc, const char *method)
 
     lr_buf_puts(b, method);
     lr_buf_puts(b, "&%2F&");
-    lr_url_encode(b, (char *) query.data, query.len);
+
+    if (query.len != 0) {
+        lr_url_encode(b, (char *) query.data, query.len);
+    }
 
     if (query.failed || lr_buf_reserve(b, 1) != LR_OK) {
         b->failed = 1;
@@ -223,6 +226,10 @@ lr_rpc_part(lr_rpc_t *rpc, lr_buf_t *text, const lr_str_t *part,
     int          rc;
     size_t       n;
     const char  *p, *end, *amp;
+
+    if (part->len == 0) {
+        return LR_OK;
+    }
 
     p = part->data;
     end = p + part->len;

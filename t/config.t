@@ -252,6 +252,66 @@ for (
 }
 
 
+# the API, in http
+
+my $keys = $t->dir() . '/api-keys';
+
+write_file($keys, "id s3cret\n");
+chmod 0600, $keys;
+
+my $file = 'live_record_api_keys %%TESTDIR%%/api-keys;';
+
+unlike(good_conf("api: $_->[0]", http(@$_[1 .. $#$_])), qr/warn/,
+    '... without a warning') for (
+    [ 'keys in location', "live_record_api; $file" ],
+    [ 'keys in http', 'live_record_api;', $file ],
+    [ 'a path from the prefix', 'live_record_api;
+        live_record_api_keys api-keys;' ],
+    [ 'keys alone', $file ],
+);
+
+like(good_conf('api: no keys', http('live_record_api;')),
+    qr/\[warn\] "live_record_api" refuses every call, as there is no /,
+    '... which is told');
+
+for (
+    [ 'missing', 'none', qr/cannot be opened \(2: / ],
+    [ 'a directory', 'spool', qr/is not a file/, mkdir $t->dir() . '/spool' ],
+    [ 'malformed', 'broken', qr/line 2: the access key secret is missing/,
+        write_file($t->dir() . '/broken', "id s3cret\ns3cret\n") ],
+) {
+    my ($name, $path, $say) = @$_;
+    my $said = good_conf("api: keys are $name",
+        http("live_record_api; live_record_api_keys %%TESTDIR%%/$path;"));
+
+    like($said, qr/\[warn\].*no call is allowed, as .*\/$path".*: $say/,
+        '... and nobody may call');
+    unlike($said, qr/s3cret/, '... no secret in the message');
+}
+
+chmod 0644, $keys;
+like(good_conf('api: keys that all can read', http("live_record_api; $file")),
+    qr/\[warn\].*anybody on this machine may read the keys/, '... are told');
+
+bad_conf('api twice', '"live_record_api" directive is duplicate',
+    http("$file live_record_api; live_record_api;"));
+bad_conf('api with a value', '"live_record_api"',
+    http("$file live_record_api on;"));
+bad_conf('keys twice', '"live_record_api_keys" directive is duplicate',
+    http("$file $file"));
+bad_conf('keys without a file', '"live_record_api_keys"',
+    http('live_record_api_keys "";'));
+bad_conf('api in server', '"live_record_api" directive is not allowed',
+    http('', "$file server { live_record_api; }"));
+bad('api in rtmp', '"live_record_api" directive is not allowed',
+    'live_record_api;');
+
+# one of the two blocks, or none
+
+good_conf('no rtmp', http("live_record_api; $file")
+    =~ s/^rtmp \{.*?^\}\n//msr);
+good_conf('no rtmp, no http', "%%GLOBALS%%\nevents { }\n");
+
 # a place that cannot be used
 
 write_file($t->dir() . '/file', '');
@@ -300,16 +360,50 @@ rtmp {
 EOF_CONF
 }
 
+# the same in http, beside an rtmp that records
+
+sub http {
+    my ($location, $http) = (@_, '', '');
+
+    return conf("$spool $bucket", '', 'live_record * { bucket local; }')
+        . <<"EOF_CONF";
+http {
+    %%GLOBALS_HTTP%%
+    $http
+
+    server {
+        listen 127.0.0.1:%%PORT_HTTP%%;
+
+        location / {
+            $location
+        }
+    }
+}
+EOF_CONF
+}
+
 sub good {
     my ($name, @conf) = @_;
-    my ($ok, $out) = $t->test_conf(conf(@conf));
+    return good_conf($name, conf(@conf));
+}
+
+sub good_conf {
+    my ($name, $conf) = @_;
+    my ($ok, $out) = $t->test_conf($conf);
 
     ok($ok, "good: $name") or diag($out);
+
+    return $out;
 }
 
 sub bad {
     my ($name, $part, @conf) = @_;
-    my ($ok, $out) = $t->test_conf(conf(@conf));
+    return bad_conf($name, $part, conf(@conf));
+}
+
+sub bad_conf {
+    my ($name, $part, $conf) = @_;
+    my ($ok, $out) = $t->test_conf($conf);
 
     ok(!$ok, "bad: $name");
 

@@ -31,7 +31,7 @@ my %options = (
     live_record_bucket => [ options($conf, 'bucket') ],
 );
 
-cmp_ok(scalar @commands, '>=', 6, 'the table of directives is understood');
+cmp_ok(scalar @commands, '>=', 8, 'the table of directives is understood');
 cmp_ok(scalar @{$options{live_record}}, '>=', 8, 'and that of templates');
 cmp_ok(scalar @{$options{live_record_bucket}}, '>=', 14, 'and of buckets');
 
@@ -51,7 +51,7 @@ is_deeply([ sort grep { $docs{$_}{syntax} } keys %docs ],
 for my $c (@commands) {
     my $d = $docs{$c->{name}} or next;
 
-    like($_, qr/^\Q$c->{name}\E /, "$c->{name}: its syntax begins with it")
+    like($_, qr/^\Q$c->{name}\E[ ;]/, "$c->{name}: its syntax begins with it")
         for @{$d->{syntax}};
 
     is_deeply([ sort map { s/`//gr } map { split /, */ }
@@ -245,7 +245,7 @@ ok(-e "$root/$_", "design.md: $_ is there")
 # no link leads nowhere
 
 for my $file ('README.md', map { "docs/$_" } qw/ directives.md operations.md
-    format.md design.md /)
+    api.md format.md design.md /)
 {
     my $text = read_file("$root/$file");
     my ($dir) = $file =~ m,^(.*/),;
@@ -346,7 +346,8 @@ sub sections {
 
 sub commands {
     my ($c) = @_;
-    my ($table) = $c =~ /ngx_live_record_commands\[\] = \{(.*?)\n\};/s;
+    my $table = join '',
+        $c =~ /ngx_live_record_(?:http_)?commands\[\] = \{(.*?)\n\};/sg;
     my @all;
 
     while ($table =~ /ngx_string\("(\w+)"\),\s*([^,]+),/g) {
@@ -354,8 +355,10 @@ sub commands {
         my @context;
 
         push @context, 'application' if $flags =~ /NGX_RTMP_APP_CONF/;
+        push @context, 'http' if $flags =~ /NGX_HTTP_MAIN_CONF/;
+        push @context, 'location' if $flags =~ /NGX_HTTP_LOC_CONF/;
         push @context, 'rtmp' if $flags =~ /NGX_RTMP_MAIN_CONF/;
-        push @context, 'server' if $flags =~ /NGX_RTMP_SRV_CONF/;
+        push @context, 'server' if $flags =~ /NGX_(?:RTMP|HTTP)_SRV_CONF/;
 
         push @all, { name => $name, context => \@context,
             block => scalar($flags =~ /NGX_CONF_BLOCK/) };

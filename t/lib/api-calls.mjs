@@ -28,6 +28,9 @@ const { parseStringPromise } = require('xml2js');
 const VERSION = '2016-11-01';
 const EMPTY = '';
 
+/* ms; the clients' own are short for a machine with much to do */
+const PATIENCE = 30000;
+
 
 async function pop(call) {
     const client = new Pop({
@@ -37,7 +40,8 @@ async function pop(call) {
 
     try {
         const body = await client.request(call.action, call.params,
-                                          { method: call.method || 'GET' });
+                                          { method: call.method || 'GET',
+                                            timeout: PATIENCE });
         return { code: null, body };
 
     } catch (e) {
@@ -65,7 +69,9 @@ async function openapi(call) {
 
     try {
         const answer = await client.callApi(params, request,
-            new Util.RuntimeOptions({ autoretry: false }));
+            new Util.RuntimeOptions({ autoretry: false,
+                                      readTimeout: PATIENCE,
+                                      connectTimeout: PATIENCE }));
         return { status: answer.statusCode, code: null, body: answer.body,
                  headers: answer.headers };
 
@@ -153,9 +159,9 @@ function signAcs3(call, method, path, query, body) {
 
 
 /*
- * More for "raw": acs3; form: parameters that go into the body; query and
- * body: text that is added to what was signed; tail: the same to a body that
- * is signed already; type: of the body; chunked
+ * More for "raw": acs3; form: parameters that go into the body, or all of
+ * them; query and body: text that is added to what was signed; long: bytes
+ * that are; type: of the body; chunked; leave: after so many ms
  */
 
 async function raw(call) {
@@ -202,7 +208,7 @@ async function raw(call) {
 
     const text = sorted(query) + (call.query || EMPTY);
     const one = () => send(url, method, url.pathname
-        + (text ? '?' + text : EMPTY), headers, body);
+        + (text ? '?' + text : EMPTY), headers, body, call.leave);
 
     if (!call.same) {
         return one();
@@ -214,7 +220,7 @@ async function raw(call) {
 }
 
 
-function send(url, method, path, headers, body) {
+function send(url, method, path, headers, body, leave) {
     return new Promise((resolve) => {
         const req = http.request({
             host: url.hostname, port: url.port, method, path, headers,
@@ -226,6 +232,10 @@ function send(url, method, path, headers, body) {
             res.on('end', async () => resolve(await understood(res,
                 Buffer.concat(parts).toString())));
         });
+
+        if (leave) {
+            setTimeout(() => req.destroy(), leave);
+        }
 
         req.on('error', (e) => resolve({ failed: String(e) }));
         req.end(body.length ? body : undefined);
