@@ -174,6 +174,8 @@ $(BUILD)/fuzz/%.run: $(BUILD)/fuzz/%
 
 bench: module tools
 	perl t/bench/bench.pl
+	perl t/bench/upload.pl
+	perl t/bench/pause.pl
 
 soak: module tools
 	SOAK_SECONDS=$(SOAK_SECONDS) perl t/bench/soak.pl

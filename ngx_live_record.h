@@ -18,7 +18,10 @@
 
 #include "lr_core.h"
 #include "lr_cred.h"
+#include "lr_gate.h"
 #include "lr_name.h"
+#include "lr_object.h"
+#include "lr_rate.h"
 #include "lr_retry.h"
 #include "lr_settings.h"
 #include "lr_url.h"
@@ -32,6 +35,10 @@
 #define NGX_LIVE_RECORD_CRED_ENV     1
 #define NGX_LIVE_RECORD_CRED_FILE    2
 #define NGX_LIVE_RECORD_CRED_KEY     3
+
+
+#define NGX_LIVE_RECORD_MD5          0
+#define NGX_LIVE_RECORD_CRC64NVME    1
 
 
 /* a live_record_bucket block */
@@ -51,21 +58,40 @@ typedef struct {
     lr_cred_t                  cred;
     ngx_uint_t                 signature;      /* of oss: 1 or 4 */
     ngx_flag_t                 conditional_put;
+    ngx_uint_t                 checksum;       /* of s3 */
     ngx_uint_t                 style;          /* lr_url_style_e */
     lr_url_endpoint_t          ep;
     ngx_str_t                  ca_file;
     ngx_flag_t                 ssl_verify;
     ngx_uint_t                 connections;
+    size_t                     limit_rate;     /* of all workers; 0: none */
     ngx_msec_t                 connect_timeout;
     ngx_msec_t                 timeout;
+    size_t                     min_speed;      /* bytes/s, over timeout */
+    off_t                      part_size;      /* of mp4 and flv, at least */
+    lr_object_t                object;
+    ngx_str_t                  proxy;          /* empty: none */
+    ngx_str_t                  no_proxy;
+    ngx_str_t                  certificate;    /* of ours; empty: none */
+    ngx_str_t                  certificate_key;
+    ngx_str_t                  certificate_pem;
+    ngx_str_t                  certificate_key_pem;
+    ngx_str_t                  interface;      /* as libcurl takes it */
+    unsigned                   proxy_env:1;
 
     u_char                    *file;
     ngx_uint_t                 line;
 
     /* of this worker */
 
-    ngx_uint_t                 active;         /* requests under way */
-    ngx_queue_t                waiting;        /* requests that are not */
+    lr_gate_t                  gate;
+    ngx_queue_t                waiting[2];     /* requests; [1]: backlog */
+    ngx_event_t                timer;          /* of the gate */
+    unsigned                   going:1;        /* requests are begun */
+    lr_rate_t                  rate;           /* if there is a limit */
+    ngx_queue_t                limited;        /* transfers in turn */
+    ngx_event_t                limit_timer;
+    ngx_thread_mutex_t         limit_mutex;    /* of a dir's threads */
     ngx_uint_t                 failing;        /* lr_retry_e last logged */
     time_t                     cred_mtime;
     time_t                     cred_checked;

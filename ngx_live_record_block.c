@@ -67,7 +67,9 @@ ngx_live_record_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (block->seen & ((uint64_t) 1 << i)) {
+        if ((block->seen & ((uint64_t) 1 << i))
+            && !(o[i].types & NGX_LIVE_RECORD_MANY))
+        {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"%V\" is duplicate in \"%s\"", &value[0],
                                block->block);

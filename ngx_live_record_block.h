@@ -16,6 +16,9 @@
 
 /* one line of a block of ours */
 
+/* in the mask of types: the line may come often */
+#define NGX_LIVE_RECORD_MANY  0x8000
+
 typedef struct ngx_live_record_option_s  ngx_live_record_option_t;
 
 struct ngx_live_record_option_s {
@@ -63,6 +66,40 @@ char *ngx_live_record_set_msec(ngx_conf_t *cf,
 /* a time in ms of the line, which must be in the range that is told */
 char *ngx_live_record_range(ngx_conf_t *cf, int64_t min, int64_t max, const
     char *range, int64_t *ms);
+
+
+/* ngx_live_record_store_conf.c: of buckets of type oss and s3 */
+
+/* the least bytes that all parts of an upload but the last have to have */
+#define NGX_LIVE_RECORD_OSS_PART_MIN  (100 * 1024)
+#define NGX_LIVE_RECORD_S3_PART_MIN   (5 * 1024 * 1024)
+
+char *ngx_live_record_set_encryption(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+char *ngx_live_record_set_tagging(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+char *ngx_live_record_set_metadata(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+char *ngx_live_record_set_cache_control(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+char *ngx_live_record_set_part_size(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+char *ngx_live_record_set_min_speed(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+char *ngx_live_record_set_proxy(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+char *ngx_live_record_set_interface(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
+
+/*
+ * When the block is over and its endpoint is known: checks these, with
+ * defaults for those that were not set, and reads files.
+ */
+char *ngx_live_record_store_check(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b);
+
+/* what is not in the pool, and the key */
+void ngx_live_record_store_free(ngx_live_record_bucket_t *b);
 
 
 #endif /* _NGX_LIVE_RECORD_BLOCK_H_INCLUDED_ */

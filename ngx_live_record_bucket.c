@@ -2,9 +2,9 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * What buckets of all types have in common: a bounded number of requests
- * at a time, in order, and one line in the log when a bucket fails and one
- * when it is well again.
+ * What buckets of all types have in common: requests begin when the gate
+ * of their bucket lets them, in turn, and there is one line in the log when
+ * a bucket fails and one when it is well again.
  */
 
 
@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_bucket.h"
+#include "ngx_live_record_limit.h"
 
 
 /* as many as requests send fragments at a time, whatever the bucket */
@@ -25,11 +25,9 @@ static void ngx_live_record_request_run(ngx_live_record_request_t *req);
 static void ngx_live_record_request_destroy(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_state(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
-
-
-/* all parts of an upload but the last are as large as that */
-#define NGX_LIVE_RECORD_OSS_PART_MIN  (100 * 1024)
-#define NGX_LIVE_RECORD_S3_PART_MIN   (5 * 1024 * 1024)
+static ngx_live_record_request_t *ngx_live_record_bucket_turn(
+    ngx_live_record_bucket_t *b);
+static void ngx_live_record_bucket_timer(ngx_event_t *ev);
 
 
 /* kept for the next fragment, so that memory follows the requests under way
@@ -37,6 +35,36 @@ static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
 
 static lr_engine_t  *ngx_live_record_engines[NGX_LIVE_RECORD_ENGINES];
 static ngx_uint_t    ngx_live_record_nengines;
+
+
+ngx_int_t
+ngx_live_record_buckets_init(ngx_cycle_t *cycle, ngx_uint_t workers)
+{
+    ngx_uint_t                  i;
+    ngx_live_record_bucket_t  **b;
+
+    b = ngx_live_record_conf->buckets.elts;
+
+    for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
+
+        lr_gate_init(&b[i]->gate, (unsigned) b[i]->connections);
+
+        ngx_queue_init(&b[i]->waiting[0]);
+        ngx_queue_init(&b[i]->waiting[1]);
+
+        b[i]->timer.handler = ngx_live_record_bucket_timer;
+        b[i]->timer.data = b[i];
+        b[i]->timer.log = cycle->log;
+        b[i]->timer.cancelable = 1;
+
+        if (ngx_live_record_limit_init(b[i], workers, cycle->log) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
 
 
 ngx_live_record_request_t *
@@ -62,24 +90,17 @@ ngx_live_record_request_create(void)
 uint64_t
 ngx_live_record_bucket_part_min(ngx_live_record_bucket_t *b)
 {
-    switch (b->type) {
-
-    case NGX_LIVE_RECORD_OSS:
-        return NGX_LIVE_RECORD_OSS_PART_MIN;
-
-    case NGX_LIVE_RECORD_S3:
-        return NGX_LIVE_RECORD_S3_PART_MIN;
-
-    default:
-        return 1;
-    }
+    return b->type == NGX_LIVE_RECORD_DIR ? 1 : (uint64_t) b->part_size;
 }
 
 
 void
 ngx_live_record_request_start(ngx_live_record_request_t *req)
 {
+    ngx_uint_t  backlog;
+
     req->result = LR_RETRY_AGAIN;
+    req->verdict = LR_GATE_NONE;
     req->local = 0;
     req->retry_after = 0;
     req->bytes = 0;
@@ -90,12 +111,13 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     req->answer.len = 0;
     req->err[0] = '\0';
 
-    if (req->bucket->active >= req->bucket->connections) {
-        ngx_queue_insert_tail(&req->bucket->waiting, &req->queue);
-        return;
-    }
+    /* texts are small, and much of what is sent already waits for them */
 
-    ngx_live_record_request_run(req);
+    backlog = req->backlog && req->body.kind != LR_BODY_TEXT;
+
+    ngx_queue_insert_tail(&req->bucket->waiting[backlog], &req->queue);
+
+    ngx_live_record_bucket_next(req->bucket);
 }
 
 
@@ -103,7 +125,7 @@ static void
 ngx_live_record_request_run(ngx_live_record_request_t *req)
 {
     req->active = 1;
-    req->bucket->active++;
+    req->era = lr_gate_begin(&req->bucket->gate);
 
     if ((req->op == NGX_LIVE_RECORD_PUT || req->op == NGX_LIVE_RECORD_PART)
         && req->body.kind != LR_BODY_TEXT)
@@ -132,7 +154,16 @@ ngx_live_record_request_done(ngx_live_record_request_t *req)
     b = req->bucket;
 
     req->active = 0;
-    b->active--;
+
+    /* what was wrong here, or with this object, is nothing to others */
+
+    if (req->cancelled || req->local || req->denied || req->aside) {
+        req->verdict = LR_GATE_NONE;
+    }
+
+    lr_gate_end(&b->gate, req->era, req->verdict,
+                (unsigned) req->retry_after, ngx_current_msec,
+                (uint32_t) ngx_random());
 
     lr_body_close(&req->body);
     ngx_live_record_return_engine(req);
@@ -152,22 +183,80 @@ ngx_live_record_request_done(ngx_live_record_request_t *req)
 static void
 ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
 {
-    ngx_queue_t                *q;
+    uint64_t                    wait;
     ngx_live_record_request_t  *req;
 
-    while (b->active < b->connections && !ngx_queue_empty(&b->waiting)) {
-        q = ngx_queue_head(&b->waiting);
-        ngx_queue_remove(q);
-        req = ngx_queue_data(q, ngx_live_record_request_t, queue);
-        req->queue.next = NULL;
+    /* one that fails at once, or a handler's next one, leads here again */
+
+    if (b->going) {
+        return;
+    }
+
+    b->going = 1;
+
+    for ( ;; ) {
+
+        if (ngx_queue_empty(&b->waiting[0])
+            && ngx_queue_empty(&b->waiting[1]))
+        {
+            break;
+        }
 
         if (ngx_quit || ngx_exiting || ngx_terminate) {
+            req = ngx_live_record_bucket_turn(b);
             req->handler(req);
             continue;
         }
 
-        ngx_live_record_request_run(req);
+        wait = lr_gate_wait(&b->gate, ngx_current_msec);
+
+        if (wait) {
+            if (wait != LR_GATE_BUSY) {
+                ngx_add_timer(&b->timer, (ngx_msec_t) wait);
+            }
+
+            break;
+        }
+
+        ngx_live_record_request_run(ngx_live_record_bucket_turn(b));
     }
+
+    b->going = 0;
+}
+
+
+/*
+ * A recording has one request at a time, so that each queue is in turn by
+ * recordings.
+ */
+
+static ngx_live_record_request_t *
+ngx_live_record_bucket_turn(ngx_live_record_bucket_t *b)
+{
+    ngx_uint_t                  i;
+    ngx_queue_t                *q;
+    ngx_live_record_request_t  *req;
+
+    i = ngx_queue_empty(&b->waiting[0]);
+
+    if (i == 0 && !ngx_queue_empty(&b->waiting[1])) {
+        i = lr_gate_turn(&b->gate);
+    }
+
+    q = ngx_queue_head(&b->waiting[i]);
+    ngx_queue_remove(q);
+
+    req = ngx_queue_data(q, ngx_live_record_request_t, queue);
+    req->queue.next = NULL;
+
+    return req;
+}
+
+
+static void
+ngx_live_record_bucket_timer(ngx_event_t *ev)
+{
+    ngx_live_record_bucket_next(ev->data);
 }
 
 
@@ -175,21 +264,12 @@ void
 ngx_live_record_requests_let_go(void)
 {
     ngx_uint_t                  i;
-    ngx_queue_t                *q;
     ngx_live_record_bucket_t  **b;
-    ngx_live_record_request_t  *req;
 
     b = ngx_live_record_conf->buckets.elts;
 
     for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
-
-        while (!ngx_queue_empty(&b[i]->waiting)) {
-            q = ngx_queue_head(&b[i]->waiting);
-            ngx_queue_remove(q);
-            req = ngx_queue_data(q, ngx_live_record_request_t, queue);
-            req->queue.next = NULL;
-            req->handler(req);
-        }
+        ngx_live_record_bucket_next(b[i]);
     }
 }
 

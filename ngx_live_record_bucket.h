@@ -48,7 +48,9 @@ struct ngx_live_record_request_s {
                                               need not be listed; or NULL */
     const char                *type;       /* of PUT, BEGIN: Content-Type */
     const char                *tag;        /* the recording's id */
+    lr_object_kind_e           kind;       /* of PUT; of others it is media */
     lr_body_t                  body;       /* of PUT, PART */
+    unsigned                   backlog:1;  /* there is much more to come */
     unsigned                   keep:1;     /* of PUT, BEGIN, COMPLETE, MOVE:
                                               never overwrite what is not
                                               the same */
@@ -61,6 +63,8 @@ struct ngx_live_record_request_s {
     unsigned                   again:1;    /* of BEGIN: uploads of this key
                                               may have been left open, and
                                               are aborted first */
+    unsigned                   work:1;     /* of BEGIN: the object will be
+                                              moved away from its key */
     uint32_t                   number;     /* of PART: from 1 */
     uint64_t                   offset;     /* of PART: of its bytes, counted
                                               from the start of part 2; of
@@ -78,6 +82,7 @@ struct ngx_live_record_request_s {
     /* set before the handler is called */
 
     lr_retry_e                 result;
+    lr_gate_verdict_e          verdict;    /* on the bucket */
     int                        local;      /* errno, if the body failed */
     ngx_uint_t                 retry_after;
     uint64_t                   bytes;      /* of PUT: of the object; of PART:
@@ -99,6 +104,7 @@ struct ngx_live_record_request_s {
 
     ngx_thread_task_t         *task;
     void                      *transfer;
+    uint32_t                   era;        /* of the bucket's gate */
     unsigned                   active:1;
     unsigned                   cancelled:1;
 };
@@ -108,12 +114,19 @@ struct ngx_live_record_request_s {
 #define NGX_LIVE_RECORD_GET_MAX  (8 * 1024 * 1024)
 
 
+/* before there is any request */
+ngx_int_t ngx_live_record_buckets_init(ngx_cycle_t *cycle,
+    ngx_uint_t workers);
+
 /* the least bytes that a part may have */
 uint64_t ngx_live_record_bucket_part_min(ngx_live_record_bucket_t *b);
 
 ngx_live_record_request_t *ngx_live_record_request_create(void);
 
-/* begins a request, or lets it wait for its turn */
+/*
+ * Begins a request, or lets it wait for its turn: for one of those under
+ * way to end, and, if the bucket is down, until it is back.
+ */
 void ngx_live_record_request_start(ngx_live_record_request_t *req);
 
 /* frees a request; one under way is given up, its handler is not called */

@@ -13,6 +13,10 @@
 #include "ngx_live_record_block.h"
 
 
+/* the least "limit_rate" */
+#define NGX_LIVE_RECORD_RATE  (16 * 1024)
+
+
 static void ngx_live_record_bucket_cleanup(void *data);
 static char *ngx_live_record_bucket_check(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b, uint64_t seen);
@@ -30,6 +34,8 @@ static char *ngx_live_record_set_credentials(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 static char *ngx_live_record_set_connections(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
+static char *ngx_live_record_set_limit_rate(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
 
 
 static ngx_conf_enum_t  ngx_live_record_types[] = {
@@ -43,6 +49,13 @@ static ngx_conf_enum_t  ngx_live_record_types[] = {
 static ngx_conf_enum_t  ngx_live_record_signatures[] = {
     { ngx_string("v4"), 4 },
     { ngx_string("v1"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_live_record_checksums[] = {
+    { ngx_string("md5"), NGX_LIVE_RECORD_MD5 },
+    { ngx_string("crc64nvme"), NGX_LIVE_RECORD_CRC64NVME },
     { ngx_null_string, 0 }
 };
 
@@ -99,6 +112,10 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
       offsetof(ngx_live_record_bucket_t, conditional_put),
       NGX_LIVE_RECORD_IN_S3, NULL },
 
+    { ngx_string("checksum"), 1, 1, ngx_live_record_set_enum,
+      offsetof(ngx_live_record_bucket_t, checksum),
+      NGX_LIVE_RECORD_IN_S3, ngx_live_record_checksums },
+
     { ngx_string("path_style"), 1, 1, ngx_live_record_set_enum,
       offsetof(ngx_live_record_bucket_t, style),
       NGX_LIVE_RECORD_IN_STORE, ngx_live_record_styles },
@@ -114,6 +131,9 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
     { ngx_string("connections"), 1, 1, ngx_live_record_set_connections, 0,
       NGX_LIVE_RECORD_IN_ALL, NULL },
 
+    { ngx_string("limit_rate"), 1, 1, ngx_live_record_set_limit_rate, 0,
+      NGX_LIVE_RECORD_IN_ALL, NULL },
+
     { ngx_string("connect_timeout"), 1, 1, ngx_live_record_set_msec,
       offsetof(ngx_live_record_bucket_t, connect_timeout),
       NGX_LIVE_RECORD_IN_STORE, NULL },
@@ -121,6 +141,46 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
     { ngx_string("timeout"), 1, 1, ngx_live_record_set_msec,
       offsetof(ngx_live_record_bucket_t, timeout),
       NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("min_speed"), 1, 1, ngx_live_record_set_min_speed, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("part_size"), 1, 1, ngx_live_record_set_part_size, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("proxy"), 1, 1, ngx_live_record_set_proxy, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("interface"), 1, 1, ngx_live_record_set_interface, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("ssl_certificate"), 1, 1, ngx_live_record_set_conf_file,
+      offsetof(ngx_live_record_bucket_t, certificate),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("ssl_certificate_key"), 1, 1, ngx_live_record_set_conf_file,
+      offsetof(ngx_live_record_bucket_t, certificate_key),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("storage_class"), 1, 1, ngx_live_record_set_string,
+      offsetof(ngx_live_record_bucket_t, object.storage_class),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("acl"), 1, 1, ngx_live_record_set_string,
+      offsetof(ngx_live_record_bucket_t, object.acl),
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("encryption"), 1, 2, ngx_live_record_set_encryption, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("tagging"), 1, 10, ngx_live_record_set_tagging, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("metadata"), 2, 2, ngx_live_record_set_metadata, 0,
+      NGX_LIVE_RECORD_IN_STORE|NGX_LIVE_RECORD_MANY, NULL },
+
+    { ngx_string("cache_control"), 2, 2, ngx_live_record_set_cache_control, 0,
+      NGX_LIVE_RECORD_IN_STORE|NGX_LIVE_RECORD_MANY, NULL },
 
     { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
@@ -173,14 +233,15 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     b->ssl_verify = NGX_CONF_UNSET;
     b->signature = NGX_CONF_UNSET_UINT;
     b->conditional_put = NGX_CONF_UNSET;
+    b->checksum = NGX_CONF_UNSET_UINT;
     b->style = NGX_CONF_UNSET_UINT;
     b->connections = NGX_CONF_UNSET_UINT;
     b->connect_timeout = NGX_CONF_UNSET_MSEC;
     b->timeout = NGX_CONF_UNSET_MSEC;
+    b->min_speed = NGX_CONF_UNSET_SIZE;
+    b->part_size = NGX_CONF_UNSET;
     b->file = cf->conf_file->file.name.data;
     b->line = cf->conf_file->line;
-
-    ngx_queue_init(&b->waiting);
 
     block.options = ngx_live_record_bucket_options;
     block.data = b;
@@ -216,6 +277,7 @@ ngx_live_record_bucket_cleanup(void *data)
     ngx_live_record_bucket_t *b = data;
 
     lr_cred_free(&b->cred);
+    ngx_live_record_store_free(b);
 }
 
 
@@ -252,6 +314,7 @@ ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
     ngx_conf_init_value(b->ssl_verify, 1);
     ngx_conf_init_uint_value(b->signature, 4);
     ngx_conf_init_value(b->conditional_put, 1);
+    ngx_conf_init_uint_value(b->checksum, NGX_LIVE_RECORD_MD5);
     ngx_conf_init_uint_value(b->style, LR_URL_AUTO);
     ngx_conf_init_uint_value(b->connections,
                              b->type == NGX_LIVE_RECORD_DIR ? 4 : 16);
@@ -350,6 +413,10 @@ ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
     }
 
     rv = ngx_live_record_bucket_region(cf, b);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_live_record_store_check(cf, b);
+    }
 
     return rv == NGX_CONF_OK ? ngx_live_record_bucket_cred(cf, b) : rv;
 }
@@ -621,6 +688,31 @@ ngx_live_record_set_connections(ngx_conf_t *cf,
     }
 
     b->connections = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_live_record_set_limit_rate(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    ssize_t     n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    n = ngx_parse_size(&value[1]);
+
+    if (n == NGX_ERROR || (n != 0 && n < NGX_LIVE_RECORD_RATE)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"limit_rate\", it "
+                           "must be 0 or at least 16k", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    b->limit_rate = (size_t) n;
 
     return NGX_CONF_OK;
 }

@@ -12,7 +12,7 @@
 
 #include "lr_dir.h"
 #include "lr_dir_parts.h"
-#include "ngx_live_record_bucket.h"
+#include "ngx_live_record_limit.h"
 
 
 static void ngx_live_record_dir_thread(void *data, ngx_log_t *log);
@@ -23,7 +23,8 @@ static int ngx_live_record_dir_part(ngx_live_record_request_t *req,
 static ngx_int_t ngx_live_record_dir_open(ngx_live_record_request_t *req,
     ngx_uint_t size);
 static void ngx_live_record_dir_done(ngx_event_t *ev);
-static lr_retry_e ngx_live_record_dir_sort(ngx_err_t err);
+static void ngx_live_record_dir_fail(ngx_live_record_request_t *req,
+    ngx_err_t err);
 
 
 void
@@ -87,9 +88,13 @@ ngx_live_record_dir_thread(void *data, ngx_log_t *log)
                          &req->answer, req->err, sizeof(req->err));
     }
 
-    req->result = rc == LR_OK ? LR_RETRY_OK
-                  : rc == LR_DECLINED ? LR_RETRY_GONE
-                  : ngx_live_record_dir_sort(ngx_errno);
+    if (rc == LR_ERROR) {
+        ngx_live_record_dir_fail(req, ngx_errno);
+        return;
+    }
+
+    req->result = rc == LR_OK ? LR_RETRY_OK : LR_RETRY_GONE;
+    req->verdict = LR_GATE_WELL;
 }
 
 
@@ -109,13 +114,18 @@ ngx_live_record_dir_put(ngx_live_record_request_t *req)
                     req->keep, b->fsync, &req->bytes, req->err,
                     sizeof(req->err));
 
-    if (rc == LR_ERROR && ngx_errno == ENODATA) {
-        req->local = ENODATA;
-    }
+    if (rc == LR_ERROR) {
 
-    req->result = rc == LR_OK ? LR_RETRY_OK
-                  : rc == LR_DECLINED ? LR_RETRY_EXISTS
-                  : ngx_live_record_dir_sort(ngx_errno);
+        if (ngx_errno == ENODATA) {
+            req->local = ENODATA;
+        }
+
+        ngx_live_record_dir_fail(req, ngx_errno);
+
+    } else {
+        req->result = rc == LR_OK ? LR_RETRY_OK : LR_RETRY_EXISTS;
+        req->verdict = LR_GATE_WELL;
+    }
 
     lr_body_close(&req->body);
 }
@@ -161,6 +171,8 @@ ngx_live_record_dir_upload(ngx_live_record_request_t *req)
         req->left = left;
     }
 
+    req->verdict = LR_GATE_WELL;
+
     switch (rc) {
 
     case LR_OK:
@@ -176,7 +188,7 @@ ngx_live_record_dir_upload(ngx_live_record_request_t *req)
         break;
 
     default:
-        req->result = ngx_live_record_dir_sort(u.error);
+        ngx_live_record_dir_fail(req, u.error);
         req->denied = req->op == NGX_LIVE_RECORD_MOVE
                       && (u.error == NGX_EACCES || u.error == NGX_EPERM
                           || u.error == NGX_EXDEV);
@@ -207,6 +219,11 @@ ngx_live_record_dir_part(ngx_live_record_request_t *req, lr_dir_upload_t *u)
 static ngx_int_t
 ngx_live_record_dir_open(ngx_live_record_request_t *req, ngx_uint_t size)
 {
+    if (req->bucket->limit_rate) {
+        req->body.pace = ngx_live_record_limit_pace;
+        req->body.pace_data = req->bucket;
+    }
+
     if (lr_body_open(&req->body, size) == LR_OK) {
         return NGX_OK;
     }
@@ -221,21 +238,30 @@ ngx_live_record_dir_open(ngx_live_record_request_t *req, ngx_uint_t size)
 }
 
 
-static lr_retry_e
-ngx_live_record_dir_sort(ngx_err_t err)
+static void
+ngx_live_record_dir_fail(ngx_live_record_request_t *req, ngx_err_t err)
 {
     switch (err) {
 
     case NGX_EACCES:
     case NGX_EPERM:
     case EROFS:
+        req->result = LR_RETRY_ADMIN;
+        req->verdict = LR_GATE_REFUSES;
+        return;
+
+    /* of one name only */
+
     case NGX_ENOTDIR:
     case NGX_ENAMETOOLONG:
     case NGX_EXDEV:
-        return LR_RETRY_ADMIN;
+        req->result = LR_RETRY_ADMIN;
+        req->verdict = LR_GATE_NONE;
+        return;
 
     default:
-        return LR_RETRY_AGAIN;
+        req->result = LR_RETRY_AGAIN;
+        req->verdict = LR_GATE_AWAY;
     }
 }
 

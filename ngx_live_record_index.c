@@ -414,6 +414,7 @@ ngx_live_record_day_drawn(ngx_event_t *ev)
 
     req->op = NGX_LIVE_RECORD_PUT;
     req->type = "application/vnd.apple.mpegurl";
+    req->kind = LR_OBJECT_INDEX;
     req->tag = day->ship->rec.id;
     req->keep = 0;
 

@@ -14,7 +14,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_oss.h"
+#include "ngx_live_record_limit.h"
 
 
 static void ngx_live_record_oss_opened(ngx_live_record_oss_t *t);
@@ -179,9 +179,8 @@ ngx_live_record_oss_put_vacant(ngx_live_record_oss_t *t)
     ngx_live_record_oss_set_header(t, "Content-Type", req->type);
     ngx_live_record_oss_keep(t, NGX_LIVE_RECORD_OSS_KEEP_PUT);
 
-    if (t->dialect->mark) {
-        t->dialect->mark(t);
-    }
+    ngx_live_record_oss_mark(t);
+    ngx_live_record_oss_object(t, LR_OBJECT_PUT);
 
     t->send = 1;
     t->sum = NGX_LIVE_RECORD_OSS_SENT;
@@ -421,6 +420,28 @@ ngx_live_record_oss_keep(ngx_live_record_oss_t *t, ngx_uint_t what)
 }
 
 
+void
+ngx_live_record_oss_mark(ngx_live_record_oss_t *t)
+{
+    if (t->req->tag) {
+        ngx_live_record_oss_set_header(t, t->dialect->id, t->req->tag);
+    }
+
+    if (t->dialect->mark) {
+        t->dialect->mark(t);
+    }
+}
+
+
+void
+ngx_live_record_oss_object(ngx_live_record_oss_t *t, lr_object_op_e op)
+{
+    t->nasked += lr_object_headers(&t->req->bucket->object,
+                                   t->dialect->store, op, t->req->kind,
+                                   t->asked + t->nasked);
+}
+
+
 static ngx_uint_t
 ngx_live_record_oss_keeps(ngx_live_record_oss_t *t, ngx_uint_t what)
 {
@@ -446,6 +467,10 @@ ngx_live_record_oss_look(ngx_live_record_oss_t *t, const char *key,
 
     ngx_live_record_oss_ask(t, "HEAD", "HEAD", key,
                             ngx_live_record_oss_looked);
+
+    if (t->dialect->look) {
+        t->dialect->look(t);
+    }
 
     ngx_live_record_oss_send(t);
 }
@@ -539,6 +564,7 @@ ngx_live_record_oss_cancel(ngx_live_record_request_t *req)
 
     if (t->started) {
         ngx_live_record_curl_stop(t->easy);
+        ngx_live_record_limit_leave(t);
         t->started = 0;
     }
 
@@ -580,6 +606,7 @@ ngx_live_record_oss_destroy(ngx_live_record_oss_t *t)
 {
     t->req->transfer = NULL;
 
+    ngx_live_record_limit_leave(t);
     ngx_live_record_oss_clear(t);
 
     if (t->easy) {

@@ -27,7 +27,7 @@
 
 
 #define NGX_LIVE_RECORD_OSS_PARAMS   6
-#define NGX_LIVE_RECORD_OSS_HEADERS  6
+#define NGX_LIVE_RECORD_OSS_HEADERS  (LR_OBJECT_HEADERS + 6)
 
 /* the questions that may forbid to overwrite */
 #define NGX_LIVE_RECORD_OSS_KEEP_PUT       0x1
@@ -98,9 +98,11 @@ typedef struct {
 /* what differs between the stores */
 
 typedef struct {
+    lr_object_store_e             store;
     const char                   *sum;        /* its name, for the log */
     lr_header_t                   keep;       /* forbids to overwrite */
     ngx_uint_t                    keeps;      /* where the store heeds it */
+    const char                   *id;         /* whose object it is */
     const char                   *copy_source;
     const char                   *copy_range;
     uint64_t                      copy_max;   /* by one request, for sure */
@@ -132,6 +134,9 @@ typedef struct {
     ngx_uint_t                  (*same)(ngx_live_record_oss_t *t,
                                         uint64_t size, uint64_t crc);
     ngx_uint_t                  (*tells)(ngx_live_record_oss_t *t);
+
+    /* headers of a question after what was sent; or NULL */
+    void                        (*look)(ngx_live_record_oss_t *t);
 
     /* the sum of an object in parts from those of its parts; or NULL */
     void                        (*parts)(ngx_live_record_oss_t *t);
@@ -192,12 +197,18 @@ struct ngx_live_record_oss_s {
     unsigned                      paused:1;
     unsigned                      started:1;  /* in libcurl's loop */
 
+    /* of "limit_rate" */
+
+    ngx_queue_t                   limited;    /* it waits for its turn */
+    size_t                        turn;       /* what is left of that */
+
     /* S3: what is sent, and what its ETag should be */
 
     char                          payload[2 * 32 + 1];  /* its SHA-256 */
     u_char                        want[LR_ETAG_SUM];
     ngx_uint_t                    want_parts; /* 0: put at once */
     ngx_uint_t                    wanted;     /* it is known */
+    uint64_t                      nvme;       /* its CRC-64/NVME instead */
 
     /* the answer */
 
@@ -209,6 +220,7 @@ struct ngx_live_record_oss_s {
     char                          encryption[32];
     char                          tag[64];    /* S3: whose object it is */
     uint64_t                      answer_crc;
+    uint64_t                      answer_nvme;
     uint64_t                      length;
     time_t                        date;
     time_t                        modified;
@@ -216,6 +228,7 @@ struct ngx_live_record_oss_s {
     char                          region[64]; /* it was signed for */
     unsigned                      whole:1;    /* its headers */
     unsigned                      has_crc:1;
+    unsigned                      has_nvme:1;
     unsigned                      has_length:1;
     unsigned                      unsure:1;   /* it tells no sum */
 
@@ -255,6 +268,10 @@ void ngx_live_record_oss_vacant(ngx_live_record_oss_t *t, ngx_uint_t what,
 
 /* lets the question forbid to overwrite, if it has to and can */
 void ngx_live_record_oss_keep(ngx_live_record_oss_t *t, ngx_uint_t what);
+
+/* headers that tell whose object it is, and what it should be like */
+void ngx_live_record_oss_mark(ngx_live_record_oss_t *t);
+void ngx_live_record_oss_object(ngx_live_record_oss_t *t, lr_object_op_e op);
 
 /*
  * Asks whether an object of this size and sum lies under the key, and

@@ -23,7 +23,10 @@
 #define NGX_LIVE_RECORD_OSS_REFUSED  (15 * 60)
 
 
-static lr_net_e ngx_live_record_oss_net(CURLcode rc);
+static lr_net_e ngx_live_record_oss_net(ngx_live_record_oss_t *t,
+    CURLcode rc);
+static ngx_uint_t ngx_live_record_oss_elsewhere(ngx_live_record_oss_t *t,
+    lr_xml_error_t *e, char *buf, size_t size);
 static void ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc,
     lr_net_e net, lr_xml_error_t *e);
 static void ngx_live_record_oss_clock(ngx_live_record_oss_t *t);
@@ -43,7 +46,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
 
     ngx_memzero(&e, sizeof(lr_xml_error_t));
 
-    net = ngx_live_record_oss_net(rc);
+    net = ngx_live_record_oss_net(t, rc);
 
     /*
      * A store that refuses may answer and close before it has read all of
@@ -128,6 +131,9 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         ngx_live_record_oss_region(t, &e);
     }
 
+    req->verdict = lr_gate_sort(net, (unsigned) t->status,
+                                t->code[0] ? t->code : NULL, req->result);
+
     ngx_live_record_oss_tell(t, rc, net, &e);
 }
 
@@ -140,8 +146,10 @@ ngx_live_record_oss_code(ngx_live_record_oss_t *t, const char *code)
 
 
 static lr_net_e
-ngx_live_record_oss_net(CURLcode rc)
+ngx_live_record_oss_net(ngx_live_record_oss_t *t, CURLcode rc)
 {
+    long  status;
+
     switch (rc) {
 
     case CURLE_OK:
@@ -162,12 +170,82 @@ ngx_live_record_oss_net(CURLcode rc)
     case CURLE_URL_MALFORMAT:
     case CURLE_OUT_OF_MEMORY:
     case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
     case CURLE_UNSUPPORTED_PROTOCOL:
         return LR_NET_LOCAL;
 
     default:
-        return LR_NET_BROKEN;
+        break;
     }
+
+    /* a proxy that does not let us through will not do so later */
+
+    status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+
+    return status >= 400 && status < 500 ? LR_NET_LOCAL : LR_NET_BROKEN;
+}
+
+
+/*
+ * Where the store wants to be asked, for "endpoint": a signed request is not
+ * sent to anybody else because an answer says so.
+ */
+
+static ngx_uint_t
+ngx_live_record_oss_elsewhere(ngx_live_record_oss_t *t, lr_xml_error_t *e,
+    char *buf, size_t size)
+{
+    char        *url, *scheme, *host, *port, *p;
+    CURLU       *u;
+    size_t       n;
+    const char  *bucket;
+
+    buf[0] = '\0';
+    url = NULL;
+
+    if (e->endpoint[0]) {
+        (void) snprintf(buf, size, "%s", e->endpoint);
+
+    } else if (curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &url)
+               == CURLE_OK
+               && url)
+    {
+        /* there may be anything behind the host, and before it */
+
+        u = curl_url();
+        scheme = NULL;
+        host = NULL;
+        port = NULL;
+
+        if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK
+            && curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK
+            && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+        {
+            (void) curl_url_get(u, CURLUPART_PORT, &port, 0);
+            (void) snprintf(buf, size, "%s://%s%s%s", scheme, host,
+                            port ? ":" : "", port ? port : "");
+        }
+
+        curl_free(scheme);
+        curl_free(host);
+        curl_free(port);
+        curl_url_cleanup(u);
+    }
+
+    /* the bucket's name is not a part of it */
+
+    bucket = (char *) t->req->bucket->bucket.data;
+    n = t->req->bucket->bucket.len;
+
+    p = strstr(buf, "://");
+    p = p ? p + 3 : buf;
+
+    if (strncmp(p, bucket, n) == 0 && p[n] == '.') {
+        memmove(p, p + n + 1, strlen(p + n + 1) + 1);
+    }
+
+    return buf[0] != '\0';
 }
 
 
@@ -178,7 +256,7 @@ ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc, lr_net_e net,
     lr_xml_error_t *e)
 {
     int          n;
-    char        *p;
+    char        *p, to[256];
     size_t       size;
     const char  *key;
 
@@ -197,7 +275,11 @@ ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc, lr_net_e net,
 
     if (net == LR_NET_SUM) {
         (void) snprintf(p, size, "the %s of the answer is %s",
-                        t->dialect->sum,
+                        t->sum == NGX_LIVE_RECORD_OSS_SENT
+                        && t->req->op == NGX_LIVE_RECORD_PUT
+                        && t->req->bucket->checksum
+                           == NGX_LIVE_RECORD_CRC64NVME
+                        ? "CRC-64/NVME" : t->dialect->sum,
                         t->unsure ? "missing"
                                   : "not that of what was sent");
 
@@ -212,6 +294,14 @@ ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc, lr_net_e net,
                         e->code, e->message,
                         e->request_id[0] ? e->request_id : "unknown",
                         e->region, e->endpoint[0] ? e->endpoint : "the same");
+
+    } else if ((t->status / 100 == 3 || e->endpoint[0])
+               && t->status != 304
+               && ngx_live_record_oss_elsewhere(t, e, to, sizeof(to)))
+    {
+        (void) snprintf(p, size, "%ld%s%s, the store wants to be asked at "
+                        "\"%s\", which is not followed: mend \"endpoint\"",
+                        t->status, t->code[0] ? " " : "", e->code, to);
 
     } else if (t->code[0]) {
         (void) snprintf(p, size, "%ld %s \"%s\", request id %s%s",

@@ -26,12 +26,14 @@ static ngx_uint_t ngx_live_record_oss_tells(ngx_live_record_oss_t *t);
 
 
 const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
+    LR_OBJECT_OSS,
     "CRC-64",
     { "x-oss-forbid-overwrite", "true" },
     NGX_LIVE_RECORD_OSS_KEEP_PUT
     |NGX_LIVE_RECORD_OSS_KEEP_INITIATE
     |NGX_LIVE_RECORD_OSS_KEEP_COMPLETE
     |NGX_LIVE_RECORD_OSS_KEEP_COPY,
+    "x-oss-meta-live-record-id",
     "x-oss-copy-source",
     "x-oss-copy-source-range",
     (uint64_t) 1 << 30,
@@ -45,6 +47,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
     ngx_live_record_oss_compare,
     ngx_live_record_oss_same,
     ngx_live_record_oss_tells,
+    NULL,
     NULL,
     NULL,
     NULL

@@ -103,6 +103,8 @@ ngx_live_record_oss_move_copy(ngx_live_record_oss_t *t)
         t->dialect->mark_copy(t);
     }
 
+    ngx_live_record_oss_object(t, LR_OBJECT_COPY);
+
     ngx_live_record_oss_send(t);
 }
 

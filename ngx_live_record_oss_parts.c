@@ -569,9 +569,10 @@ ngx_live_record_oss_initiate(ngx_live_record_oss_t *t, const char *key,
     ngx_live_record_oss_set_header(t, "Content-Type", type);
     ngx_live_record_oss_keep(t, NGX_LIVE_RECORD_OSS_KEEP_INITIATE);
 
-    if (t->dialect->mark) {
-        t->dialect->mark(t);
-    }
+    ngx_live_record_oss_mark(t);
+    ngx_live_record_oss_object(t, t->req->op == NGX_LIVE_RECORD_BEGIN
+                                  && t->req->work ? LR_OBJECT_WORK
+                                                  : LR_OBJECT_INITIATE);
 
     /* sent twice, it would leave an upload that nobody knows of */
 
@@ -642,6 +643,7 @@ ngx_live_record_oss_make(ngx_live_record_oss_t *t, const char *key,
     ngx_live_record_oss_param(t, "uploadId", upload);
     ngx_live_record_oss_set_header(t, "Content-Type", "application/xml");
     ngx_live_record_oss_keep(t, NGX_LIVE_RECORD_OSS_KEEP_COMPLETE);
+    ngx_live_record_oss_object(t, LR_OBJECT_COMPLETE);
 
     ngx_live_record_oss_send(t);
 }

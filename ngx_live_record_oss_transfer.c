@@ -11,7 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_oss.h"
+#include "ngx_live_record_limit.h"
 
 
 /* an answer that is not an object */
@@ -23,6 +23,7 @@ static ngx_int_t ngx_live_record_oss_lines(ngx_live_record_oss_t *t);
 static ngx_int_t ngx_live_record_oss_line(ngx_live_record_oss_t *t,
     const char *line);
 static ngx_int_t ngx_live_record_oss_setup(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_route(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_method(ngx_live_record_oss_t *t);
 static size_t ngx_live_record_oss_read(char *p, size_t size, size_t n,
     void *data);
@@ -174,10 +175,7 @@ ngx_live_record_oss_line(ngx_live_record_oss_t *t, const char *line)
 static ngx_int_t
 ngx_live_record_oss_setup(ngx_live_record_oss_t *t)
 {
-    CURL                      *e;
-    ngx_live_record_bucket_t  *b;
-
-    b = t->req->bucket;
+    CURL  *e;
 
     if (t->easy == NULL) {
         t->easy = curl_easy_init();
@@ -200,26 +198,11 @@ ngx_live_record_oss_setup(ngx_live_record_oss_t *t)
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 
     /* else a transfer's end waits for a resolver that does not answer */
 
     curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long) b->connect_timeout);
-
-    /* a time without a byte, not a time for the whole */
-
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long) (b->timeout / 1000));
-
-    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, b->ssl_verify ? 1L : 0L);
-    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, b->ssl_verify ? 2L : 0L);
-
-    if (b->ca_file.len) {
-        curl_easy_setopt(e, CURLOPT_CAINFO, (char *) b->ca_file.data);
-    }
 
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, ngx_live_record_oss_write);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, (void *) t);
@@ -233,9 +216,69 @@ ngx_live_record_oss_setup(ngx_live_record_oss_t *t)
         curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     }
 
+    ngx_live_record_oss_route(t);
     ngx_live_record_oss_method(t);
 
     return NGX_OK;
+}
+
+
+/* the way to the store, and how long it may take */
+
+static void
+ngx_live_record_oss_route(ngx_live_record_oss_t *t)
+{
+    CURL                      *e;
+    struct curl_blob           blob;
+    ngx_live_record_bucket_t  *b;
+
+    e = t->easy;
+    b = t->req->bucket;
+
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long) b->connect_timeout);
+
+    /*
+     * A time with too few bytes, not a time for the whole.  A store that is
+     * busy with what it was told may send one now and then, to show that it
+     * is there still; so only what is to move bytes has to be fast.
+     */
+
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,
+                     t->send || t->sum == NGX_LIVE_RECORD_OSS_GOT
+                     ? (long) b->min_speed : 1L);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long) (b->timeout / 1000));
+
+    /* what the environment says counts only where it was asked for */
+
+    curl_easy_setopt(e, CURLOPT_PROXY,
+                     b->proxy.len ? (char *) b->proxy.data : "");
+    curl_easy_setopt(e, CURLOPT_NOPROXY,
+                     b->no_proxy.len ? (char *) b->no_proxy.data : "");
+    curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+
+    if (b->interface.len) {
+        curl_easy_setopt(e, CURLOPT_INTERFACE, (char *) b->interface.data);
+    }
+
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, b->ssl_verify ? 1L : 0L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, b->ssl_verify ? 2L : 0L);
+
+    if (b->ca_file.len) {
+        curl_easy_setopt(e, CURLOPT_CAINFO, (char *) b->ca_file.data);
+    }
+
+    if (b->certificate_pem.len) {
+        blob.flags = CURL_BLOB_NOCOPY;
+
+        blob.data = b->certificate_pem.data;
+        blob.len = b->certificate_pem.len;
+        curl_easy_setopt(e, CURLOPT_SSLCERT_BLOB, &blob);
+
+        blob.data = b->certificate_key_pem.data;
+        blob.len = b->certificate_key_pem.len;
+        curl_easy_setopt(e, CURLOPT_SSLKEY_BLOB, &blob);
+    }
 }
 
 
@@ -306,6 +349,12 @@ ngx_live_record_oss_read(char *p, size_t size, size_t n, void *data)
 
     if (t->pos < t->len) {
         len = ngx_min(size * n, t->len - t->pos);
+        len = ngx_live_record_limit(t, len);
+
+        if (len == 0) {
+            return CURL_READFUNC_PAUSE;
+        }
+
         ngx_memcpy(p, t->piece + t->pos, len);
         t->pos += len;
         return len;
@@ -384,6 +433,7 @@ ngx_live_record_oss_take(char *p, size_t size, size_t n, void *data)
 
         t->whole = 0;
         t->has_crc = 0;
+        t->has_nvme = 0;
         t->has_length = 0;
         t->etag[0] = '\0';
         t->type[0] = '\0';
@@ -419,7 +469,16 @@ ngx_live_record_oss_take(char *p, size_t size, size_t n, void *data)
 
     } else if (ngx_live_record_oss_is(p, n, "retry-after", &value, &len)) {
         v = ngx_atoi((u_char *) value, len);
-        t->req->retry_after = v == NGX_ERROR ? 0 : (ngx_uint_t) v;
+
+        if (v == NGX_ERROR) {
+
+            /* a date of the store's clock, as far as that is known */
+
+            v = (ngx_int_t) ngx_parse_http_time((u_char *) value, len)
+                - ngx_time() - (ngx_int_t) t->req->bucket->skew;
+        }
+
+        t->req->retry_after = v > 0 ? (ngx_uint_t) v : 0;
 
     } else {
         t->dialect->header(t, p, n);
@@ -491,6 +550,7 @@ ngx_live_record_oss_done(void *data, CURLcode rc)
     ngx_live_record_oss_t *t = data;
 
     t->started = 0;
+    ngx_live_record_limit_leave(t);
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 
@@ -528,6 +588,7 @@ ngx_live_record_oss_clear(ngx_live_record_oss_t *t)
     t->modified = 0;
     t->whole = 0;
     t->has_crc = 0;
+    t->has_nvme = 0;
     t->has_length = 0;
     t->unsure = 0;
     t->code[0] = '\0';

@@ -6,6 +6,10 @@
  * is the MD5 of what was sent, or of the MD5s of its parts.  Where it is
  * not, because the store encrypts with a key of its own or is another one,
  * the object's length counts, and that it carries the id of our recording.
+ * Of an object that is put at once the store may tell its CRC-64/NVME as
+ * well, which takes far less time than an MD5: where the admin relies on
+ * that, nothing else counts for it.
+ *
  * A copy's ETag is not that of its source: what makes one says the CRC-64 of
  * the whole in its metadata, which a HEAD then tells.
  *
@@ -39,19 +43,23 @@ static void ngx_live_record_s3_got(ngx_live_record_oss_t *t, const char *p,
     size_t n);
 static lr_net_e ngx_live_record_s3_compare(ngx_live_record_oss_t *t);
 static int ngx_live_record_s3_etag(ngx_live_record_oss_t *t);
+static ngx_uint_t ngx_live_record_s3_is_nvme(ngx_live_record_oss_t *t);
 static ngx_uint_t ngx_live_record_s3_is_copy(ngx_live_record_oss_t *t);
 static ngx_uint_t ngx_live_record_s3_same(ngx_live_record_oss_t *t,
     uint64_t size, uint64_t crc);
 static ngx_uint_t ngx_live_record_s3_tells(ngx_live_record_oss_t *t);
+static void ngx_live_record_s3_look(ngx_live_record_oss_t *t);
 static void ngx_live_record_s3_parts(ngx_live_record_oss_t *t);
 static void ngx_live_record_s3_mark(ngx_live_record_oss_t *t);
 static void ngx_live_record_s3_mark_copy(ngx_live_record_oss_t *t);
 
 
 const ngx_live_record_oss_dialect_t  ngx_live_record_s3_dialect = {
+    LR_OBJECT_S3,
     "ETag",
     { "If-None-Match", "*" },
     NGX_LIVE_RECORD_OSS_KEEP_PUT|NGX_LIVE_RECORD_OSS_KEEP_COMPLETE,
+    NGX_LIVE_RECORD_S3_ID,
     "x-amz-copy-source",
     "x-amz-copy-source-range",
     (uint64_t) 5 << 30,
@@ -65,6 +73,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_s3_dialect = {
     ngx_live_record_s3_compare,
     ngx_live_record_s3_same,
     ngx_live_record_s3_tells,
+    ngx_live_record_s3_look,
     ngx_live_record_s3_parts,
     ngx_live_record_s3_mark,
     ngx_live_record_s3_mark_copy
@@ -187,6 +196,11 @@ ngx_live_record_s3_piece(ngx_live_record_oss_t *t)
 {
     int  rc;
 
+    if (ngx_live_record_s3_is_nvme(t)) {
+        t->nvme = lr_crc64_nvme_update(t->nvme, t->piece, t->len);
+        return;
+    }
+
     rc = LR_OK;
 
     if (t->req->body.done == t->len) {
@@ -220,6 +234,12 @@ ngx_live_record_s3_header(ngx_live_record_oss_t *t, const char *p, size_t n)
                                       &len))
     {
         ngx_live_record_s3_copy(t->tag, sizeof(t->tag), value, len);
+
+    } else if (ngx_live_record_oss_is(p, n, "x-amz-checksum-crc64nvme",
+                                      &value, &len))
+    {
+        t->has_nvme = lr_crc64_nvme_parse(value, len, &t->answer_nvme)
+                      == LR_OK;
 
     } else if (ngx_live_record_oss_is(p, n, "x-amz-server-side-encryption",
                                       &value, &len)
@@ -270,6 +290,14 @@ ngx_live_record_s3_compare(ngx_live_record_oss_t *t)
         break;
 
     case NGX_LIVE_RECORD_OSS_SENT:
+
+        if (ngx_live_record_s3_is_nvme(t)) {
+            t->unsure = !t->has_nvme;
+
+            return t->has_nvme && t->answer_nvme == t->nvme ? LR_NET_OK
+                                                            : LR_NET_SUM;
+        }
+
         break;
 
     default:
@@ -304,6 +332,16 @@ ngx_live_record_s3_etag(ngx_live_record_oss_t *t)
 }
 
 
+/* ETags of parts are needed for that of the whole */
+
+static ngx_uint_t
+ngx_live_record_s3_is_nvme(ngx_live_record_oss_t *t)
+{
+    return t->req->bucket->checksum == NGX_LIVE_RECORD_CRC64NVME
+           && t->req->op == NGX_LIVE_RECORD_PUT;
+}
+
+
 static ngx_uint_t
 ngx_live_record_s3_is_copy(ngx_live_record_oss_t *t)
 {
@@ -322,6 +360,10 @@ ngx_live_record_s3_same(ngx_live_record_oss_t *t, uint64_t size,
 
     if (ngx_live_record_s3_is_copy(t)) {
         return t->has_crc && t->answer_crc == crc;
+    }
+
+    if (ngx_live_record_s3_is_nvme(t)) {
+        return t->has_nvme && t->answer_nvme == t->nvme;
     }
 
     switch (ngx_live_record_s3_etag(t)) {
@@ -346,6 +388,15 @@ ngx_live_record_s3_tells(ngx_live_record_oss_t *t)
     }
 
     return t->tag[0] || ngx_live_record_s3_etag(t) != LR_DECLINED;
+}
+
+
+static void
+ngx_live_record_s3_look(ngx_live_record_oss_t *t)
+{
+    if (ngx_live_record_s3_is_nvme(t)) {
+        ngx_live_record_oss_set_header(t, "x-amz-checksum-mode", "ENABLED");
+    }
 }
 
 
@@ -386,11 +437,6 @@ ngx_live_record_s3_parts(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_s3_mark(ngx_live_record_oss_t *t)
 {
-    if (t->req->tag) {
-        ngx_live_record_oss_set_header(t, NGX_LIVE_RECORD_S3_ID,
-                                       t->req->tag);
-    }
-
     if (t->req->op == NGX_LIVE_RECORD_MOVE) {
         ngx_live_record_oss_set_header(t, NGX_LIVE_RECORD_S3_CRC,
                                        t->copy.mark);
@@ -406,5 +452,5 @@ ngx_live_record_s3_mark_copy(ngx_live_record_oss_t *t)
     ngx_live_record_oss_set_header(t, "x-amz-metadata-directive", "REPLACE");
     ngx_live_record_oss_set_header(t, "Content-Type", t->copy.type);
 
-    ngx_live_record_s3_mark(t);
+    ngx_live_record_oss_mark(t);
 }

@@ -27,6 +27,9 @@
 /* a taken name is tried with so many others */
 #define NGX_LIVE_RECORD_NAMES  100
 
+/* more fragments than that are a backlog */
+#define NGX_LIVE_RECORD_FRESH  4
+
 /* tries of a move that is not allowed, before the file stays where it is */
 #define NGX_LIVE_RECORD_MOVES  5
 
@@ -51,6 +54,8 @@ static void ngx_live_record_ship_gone(ngx_live_record_ship_t *s);
 static ngx_uint_t ngx_live_record_ship_retry(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_day_done(void *data, lr_retry_e result,
     ngx_uint_t after);
+static void ngx_live_record_ship_bucket(ngx_live_record_ship_t *s,
+    lr_retry_e why, ngx_uint_t after);
 static void ngx_live_record_ship_again(ngx_live_record_ship_t *s,
     lr_retry_e why, ngx_uint_t after);
 
@@ -547,6 +552,7 @@ ngx_live_record_ship_fill(ngx_live_record_ship_t *s)
     ngx_cpystrn((u_char *) req->key, order->key.data, order->key.len + 1);
 
     req->op = NGX_LIVE_RECORD_PUT;
+    req->kind = LR_OBJECT_MEDIA;
     req->tag = s->ship.rec.id;
     req->to = (char *) order->to.data;
     req->keep = order->keep;
@@ -555,6 +561,8 @@ ngx_live_record_ship_fill(ngx_live_record_ship_t *s)
     req->offset = order->offset;
     req->size = order->size;
     req->crc = order->crc;
+
+    req->backlog = s->ship.n - s->ship.next > NGX_LIVE_RECORD_FRESH;
 
     lr_body_take(&req->body, &order->body);
 
@@ -566,14 +574,20 @@ ngx_live_record_ship_fill(ngx_live_record_ship_t *s)
 
     case LR_SHIP_MANIFEST:
         req->type = "application/json";
+        req->kind = LR_OBJECT_MANIFEST;
         return NGX_OK;
 
     case LR_SHIP_INDEX:
         req->type = "application/vnd.apple.mpegurl";
+        req->kind = LR_OBJECT_PLAYLIST;
         return NGX_OK;
 
     case LR_SHIP_BEGIN:
         req->op = NGX_LIVE_RECORD_BEGIN;
+
+        /* only a working name is sure to be nobody else's */
+
+        req->work = !order->keep;
         break;
 
     case LR_SHIP_PART:
@@ -641,7 +655,7 @@ ngx_live_record_ship_asked(ngx_live_record_request_t *req)
                       &s->sn.str, req->err);
     }
 
-    ngx_live_record_ship_again(s, req->result, req->retry_after);
+    ngx_live_record_ship_bucket(s, req->result, req->retry_after);
 }
 
 
@@ -864,7 +878,25 @@ ngx_live_record_ship_day_done(void *data, lr_retry_e result,
         return;
     }
 
-    ngx_live_record_ship_again(s, result, after);
+    ngx_live_record_ship_bucket(s, result, after);
+}
+
+
+/* tries again what a bucket has failed at */
+
+static void
+ngx_live_record_ship_bucket(ngx_live_record_ship_t *s, lr_retry_e why,
+    ngx_uint_t after)
+{
+    /* for one that is down all wait together: it goes back to its queue */
+
+    if (s->request->bucket->gate.down && !s->request->denied) {
+        why = LR_RETRY_AGAIN;
+        after = 0;
+        s->tries = 0;
+    }
+
+    ngx_live_record_ship_again(s, why, after);
 }
 
 

@@ -28,6 +28,9 @@
 /* how often the spool is looked through for what is new, ms */
 #define NGX_LIVE_RECORD_SCAN  5000
 
+/* so many recordings that were found are gone through at a time */
+#define NGX_LIVE_RECORD_SLICE  256
+
 typedef struct {
     lr_spool_list_t              list;
     int                          rc;
@@ -38,6 +41,8 @@ typedef struct {
     lr_buf_t                     aside;       /* paths, each with a zero */
     uint64_t                     usage;       /* bytes, if there is a limit */
     ngx_msec_t                   next;        /* not before */
+    ngx_event_t                  more;        /* goes on with the list */
+    size_t                       done;        /* of it */
     unsigned                     busy:1;
     unsigned                     told:1;
     unsigned                     full:1;
@@ -49,6 +54,8 @@ static void ngx_live_record_scan(void);
 static void ngx_live_record_scan_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_scan_aside(void *data, const char *path);
 static void ngx_live_record_scan_done(ngx_event_t *ev);
+static void ngx_live_record_scan_more(ngx_event_t *ev);
+static void ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan);
 static ngx_live_record_ship_t *ngx_live_record_ship_find(ngx_str_t *path);
 static ngx_live_record_ship_t *ngx_live_record_ship_create(ngx_str_t *path);
 
@@ -77,6 +84,11 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
 
     ngx_live_record_scan_state.next = ngx_current_msec;
 
+    ngx_live_record_scan_state.more.handler = ngx_live_record_scan_more;
+    ngx_live_record_scan_state.more.data = &ngx_live_record_scan_state;
+    ngx_live_record_scan_state.more.log = cycle->log;
+    ngx_live_record_scan_state.more.cancelable = 1;
+
     if (ngx_process == NGX_PROCESS_WORKER) {
         ngx_live_record_scan_state.index = (uint32_t) ngx_worker;
         ngx_live_record_scan_state.workers = (uint32_t)
@@ -87,7 +99,11 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
         ngx_live_record_scan_state.workers = 1;
     }
 
-    if (ngx_live_record_oss_init(cycle) != NGX_OK) {
+    if (ngx_live_record_buckets_init(cycle,
+                                     ngx_live_record_scan_state.workers)
+        != NGX_OK
+        || ngx_live_record_oss_init(cycle) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -269,10 +285,7 @@ ngx_live_record_scan_done(ngx_event_t *ev)
     char                    *p;
     size_t                   i;
     uint64_t                 max;
-    ngx_str_t                path;
-    ngx_queue_t             *q, *next;
     ngx_live_record_scan_t  *scan;
-    ngx_live_record_ship_t  *s;
 
     scan = ev->data;
     scan->busy = 0;
@@ -312,8 +325,32 @@ ngx_live_record_scan_done(ngx_event_t *ev)
     }
 
     scan->told = 0;
+    scan->busy = 1;
+    scan->done = 0;
 
-    for (i = 0; i < scan->list.n; i++) {
+    ngx_live_record_scan_more(&scan->more);
+}
+
+
+/* after a long outage there may be thousands: others have to have their turn */
+
+static void
+ngx_live_record_scan_more(ngx_event_t *ev)
+{
+    size_t                   i, end;
+    ngx_str_t                path;
+    ngx_live_record_scan_t  *scan;
+    ngx_live_record_ship_t  *s;
+
+    scan = ev->data;
+    end = ngx_min(scan->done + NGX_LIVE_RECORD_SLICE, scan->list.n);
+
+    if (ngx_exiting || ngx_quit || ngx_terminate) {
+        scan->busy = 0;
+        return;
+    }
+
+    for (i = scan->done; i < end; i++) {
         path.data = (u_char *) scan->list.entries[i].path;
         path.len = ngx_strlen(path.data);
 
@@ -323,13 +360,37 @@ ngx_live_record_scan_done(ngx_event_t *ev)
             s = ngx_live_record_ship_create(&path);
 
             if (s == NULL) {
+                scan->busy = 0;
                 return;
             }
         }
 
         s->seen = scan->number;
         s->size = scan->list.entries[i].size;
+
+        ngx_live_record_ship_see(s);
     }
+
+    scan->done = end;
+
+    if (end < scan->list.n) {
+        ngx_add_timer(ev, 1);
+        return;
+    }
+
+    scan->busy = 0;
+
+    ngx_live_record_scan_sweep(scan);
+}
+
+
+/* forgets recordings that are not in the spool any more */
+
+static void
+ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan)
+{
+    ngx_queue_t             *q, *next;
+    ngx_live_record_ship_t  *s;
 
     for (q = ngx_queue_head(&ngx_live_record_ships);
          q != ngx_queue_sentinel(&ngx_live_record_ships);
@@ -338,16 +399,9 @@ ngx_live_record_scan_done(ngx_event_t *ev)
         next = ngx_queue_next(q);
         s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
 
-        if (s->busy) {
-            continue;
-        }
-
-        if (s->seen != scan->number) {
+        if (!s->busy && s->seen != scan->number) {
             ngx_live_record_ship_destroy(s);
-            continue;
         }
-
-        ngx_live_record_ship_see(s);
     }
 }
 

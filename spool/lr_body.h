@@ -55,6 +55,14 @@ typedef struct {
     unsigned              format;     /* of FILE: LR_FORMAT_... */
     unsigned              head:1;
 
+    /*
+     * Set by the caller or NULL: called by lr_dir_body() with the length of
+     * each piece before it is written, may block.
+     */
+
+    void                (*pace)(void *data, size_t n);
+    void                 *pace_data;
+
     /* set by lr_body_open() and lr_body_next() */
 
     unsigned              opened:1;

@@ -129,11 +129,16 @@ lr_dir_create(char *path, size_t root, unsigned fsync)
 {
     int  fd;
 
-    /* one that was left behind may be an object by another name */
-
-    (void) unlink(path);
-
     fd = open(path, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
+
+    if (fd == -1 && errno == EEXIST) {
+
+        /* one that was left behind may be an object by another name */
+
+        (void) unlink(path);
+
+        fd = open(path, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0644);
+    }
 
     if (fd == -1 && errno == ENOENT
         && lr_dir_make(path, root, fsync) == LR_OK)
@@ -200,6 +205,10 @@ lr_dir_body(int fd, lr_body_t *body, uint64_t max)
         if (body->done > max) {
             errno = EIO;
             return LR_ERROR;
+        }
+
+        if (body->pace && body->kind != LR_BODY_TEXT) {
+            body->pace(body->pace_data, len);
         }
 
         if (lr_dir_write(fd, p, len) != LR_OK) {

@@ -20,6 +20,9 @@
 #define LR_FRAGMENT_VERSION 2
 #define LR_FRAGMENT_WINDOW  262144
 
+/* an empty file that becomes the next fragment's */
+#define LR_FRAGMENT_SPARE   "spare.flv"
+
 
 /* before the rows of each fragment in a file of tables */
 
@@ -32,10 +35,13 @@ typedef struct {
 } lr_fragment_head_t;
 
 
+static int lr_fragment_spare_path(char *path, size_t size, const char *dir);
 static int lr_fragment_load_rows(const char *dir, uint32_t number,
     uint64_t size, lr_row_t **rows, uint32_t *n);
 static int lr_fragment_load_table(int fd, uint64_t offset, uint32_t n,
     uint64_t size, lr_row_t **rows);
+static int lr_fragment_rows(int fd, const char *dir, uint32_t number,
+    uint64_t size, lr_row_t **rows, uint32_t *n);
 static uint32_t lr_fragment_table(uint32_t number);
 static int lr_fragment_add_row(lr_buf_t *table, lr_picture_t *picture,
     unsigned type, int32_t ts, uint64_t offset, uint32_t size,
@@ -62,15 +68,37 @@ lr_fragment_path(char *path, size_t size, const char *dir, uint32_t number,
 }
 
 
+static int
+lr_fragment_spare_path(char *path, size_t size, const char *dir)
+{
+    int  n;
+
+    n = snprintf(path, size, "%s/" LR_FRAGMENT_SPARE, dir);
+
+    if (n < 0 || (size_t) n >= size) {
+        errno = ENAMETOOLONG;
+        return LR_ERROR;
+    }
+
+    return LR_OK;
+}
+
+
 int
 lr_fragment_create(const char *dir, uint32_t number)
 {
     int     fd, rc;
-    char    path[4096];
+    char    path[4096], spare[4096];
     u_char  head[LR_FLV_FILE_HEADER];
 
-    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK) {
+    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK
+        || lr_fragment_spare_path(spare, sizeof(spare), dir) != LR_OK)
+    {
         return -1;
+    }
+
+    if (rename(spare, path) == -1) {
+        /* there is none, mostly: the file is a new one */
     }
 
     fd = open(path, O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
@@ -170,7 +198,6 @@ lr_fragment_read_rows(const char *dir, uint32_t number, lr_row_t **rows,
 {
     int          fd, rc;
     char         path[4096];
-    uint64_t     good;
     struct stat  st;
 
     *rows = NULL;
@@ -185,18 +212,28 @@ lr_fragment_read_rows(const char *dir, uint32_t number, lr_row_t **rows,
         return LR_ERROR;
     }
 
-    if (fstat(fd, &st) == -1) {
-        close(fd);
-        return LR_ERROR;
-    }
+    rc = fstat(fd, &st) == -1
+         ? LR_ERROR
+         : lr_fragment_rows(fd, dir, number, (uint64_t) st.st_size, rows, n);
 
-    rc = lr_fragment_load_rows(dir, number, (uint64_t) st.st_size, rows, n);
+    close(fd);
+
+    return rc;
+}
+
+
+static int
+lr_fragment_rows(int fd, const char *dir, uint32_t number, uint64_t size,
+    lr_row_t **rows, uint32_t *n)
+{
+    int       rc;
+    uint64_t  good;
+
+    rc = lr_fragment_load_rows(dir, number, size, rows, n);
 
     if (rc != LR_OK) {
         rc = lr_fragment_scan(fd, rows, n, &good);
     }
-
-    close(fd);
 
     if (rc == LR_OK && *n == 0) {
         free(*rows);
@@ -597,6 +634,27 @@ lr_fragment_remove(const char *dir, uint32_t number)
 }
 
 
+/*
+ * Some file systems, ext4 among them, look at each inode that was freed
+ * within the last seconds before they take one for a new file.
+ */
+
+void
+lr_fragment_spare(const char *dir, uint32_t number)
+{
+    char  path[4096], spare[4096];
+
+    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") == LR_OK
+        && lr_fragment_spare_path(spare, sizeof(spare), dir) == LR_OK
+        && truncate(path, 0) == 0 && rename(path, spare) == 0)
+    {
+        return;
+    }
+
+    lr_fragment_remove(dir, number);
+}
+
+
 void
 lr_fragment_remove_tables(const char *dir, uint32_t from, uint32_t to)
 {
@@ -625,15 +683,18 @@ lr_fragment_open(lr_fragment_reader_t *r, const char *dir, uint32_t number,
     r->rows = NULL;
     r->base = base;
 
-    if (lr_fragment_read_rows(dir, number, &r->rows, &r->nrows) != LR_OK
-        || lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK)
-    {
+    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK) {
         return LR_ERROR;
     }
 
     r->fd = open(path, O_RDONLY|O_CLOEXEC);
 
-    if (r->fd == -1 || fstat(r->fd, &st) == -1) {
+    if (r->fd == -1
+        || fstat(r->fd, &st) == -1
+        || lr_fragment_rows(r->fd, dir, number, (uint64_t) st.st_size,
+                            &r->rows, &r->nrows)
+           != LR_OK)
+    {
         rc = errno;
         lr_fragment_close(r);
         errno = rc;

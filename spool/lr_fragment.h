@@ -57,7 +57,10 @@ typedef struct {
 int lr_fragment_path(char *path, size_t size, const char *dir,
     uint32_t number, const char *ext);
 
-/* creates the FLV file with its header; descriptor or -1 with errno */
+/*
+ * Creates the FLV file with its header, of the spare one if there is one;
+ * descriptor or -1 with errno.
+ */
 int lr_fragment_create(const char *dir, uint32_t number);
 
 /* writes the sample table; LR_ERROR with errno, and there is none then */
@@ -105,6 +108,9 @@ int lr_fragment_sync_table(const char *dir, uint32_t number);
 
 /* removes the FLV file; what is missing is no error */
 void lr_fragment_remove(const char *dir, uint32_t number);
+
+/* the same, but its file is kept, empty, for a fragment to come */
+void lr_fragment_spare(const char *dir, uint32_t number);
 
 /* removes the tables from that of number "from" on, as far as they hold
    only numbers below "to" */

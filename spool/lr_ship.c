@@ -22,6 +22,7 @@ static int lr_ship_add_spans(lr_ship_t *s);
 static int lr_ship_prepare_fragment(lr_ship_t *s, lr_ship_order_t *order);
 static int lr_ship_name(lr_ship_t *s, lr_ship_step_e step, lr_buf_t *key);
 static int lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text);
+static void lr_ship_drop(lr_ship_t *s, uint32_t number);
 static int lr_ship_sync(lr_ship_t *s, const lr_ship_fragment_t *sf,
     unsigned need, unsigned *synced);
 static int lr_ship_confirm_fragment(lr_ship_t *s,
@@ -770,7 +771,7 @@ lr_ship_sweep(lr_ship_t *s)
             && (need == 0 || lr_ship_has_table(s, sf))
             && lr_ship_sync(s, sf, need, &synced) == LR_OK)
         {
-            lr_fragment_remove(s->dir, sf->f.number);
+            lr_ship_drop(s, sf->f.number);
             sf->removed = 1;
         }
     }
@@ -782,6 +783,23 @@ lr_ship_sweep(lr_ship_t *s)
     if (low) {
         lr_fragment_remove_tables(s->dir, s->low, low);
         s->low = low;
+    }
+}
+
+
+/*
+ * The file becomes that of a fragment to come, if there can be one.  Not
+ * with fsync: after a power failure it might be under both names.
+ */
+
+static void
+lr_ship_drop(lr_ship_t *s, uint32_t number)
+{
+    if (s->rec.state == LR_RECORDING_LIVE && !s->fsync) {
+        lr_fragment_spare(s->dir, number);
+
+    } else {
+        lr_fragment_remove(s->dir, number);
     }
 }
 

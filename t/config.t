@@ -83,6 +83,26 @@ good("s3: $_", "$spool live_record_bucket b { type s3; bucket recs; $_ }")
     'region x; endpoint https://s3.example.com; credentials key ID SECRET;
         path_style on;';
 
+# what objects are like, and the way to a store
+
+my $key = 'credentials key ID SECRET;';
+my $s3 = "type s3; region us-east-1; bucket recs; $key";
+
+good("oss: $_", "$spool live_record_bucket b { $oss $key $_ }") for
+    'storage_class IA;', 'storage_class DeepColdArchive;', 'acl default;',
+    'encryption SM4;', 'encryption KMS;', 'encryption KMS key-1;',
+    'tagging a=b "c=d e" f=;', 'metadata a b; metadata c "d e";',
+    'cache_control media off; cache_control index "max-age=5, private";',
+    'part_size 100k;', 'part_size 1g;', 'min_speed 1;', 'min_speed 100m;',
+    'proxy off;', 'proxy env;', 'proxy http://10.0.0.1:3128;',
+    'proxy "https://user:pass@proxy.example.com";',
+    'proxy socks5h://proxy:1080;', 'interface eth0;',
+    'interface 127.0.0.2;', 'interface ::1;';
+
+good("s3: $_", "$spool live_record_bucket b { $s3 $_ }") for
+    'storage_class ANY_OF-theirs;', 'acl bucket-owner-full-control;',
+    'checksum crc64nvme;', 'encryption AES256;', 'tagging mail=a@b.example;', 'part_size 5m;';
+
 good('no recording at all', '');
 
 # bad: the message names the directive and the value
@@ -127,6 +147,100 @@ bad('oss with a condition', '"conditional_put" has no meaning for "type oss"',
 bad('conditional_put', 'maybe',
     "$spool live_record_bucket b { type s3; region r; bucket recs;
         credentials key ID SECRET; conditional_put maybe; }");
+# each with what the message has to say
+
+for (
+    [ oss => 'storage_class STANDARD;', '"STANDARD"', '"ColdArchive"' ],
+    [ s3 => 'storage_class "a b";', '"a b"', 'A-Z a-z 0-9 _ -' ],
+    [ oss => 'acl authenticated-read;', '"authenticated-read"',
+        '"public-read-write"' ],
+    [ s3 => 'acl default;', '"default"', '"aws-exec-read"' ],
+    [ s3 => 'encryption SM4;', '"SM4"', '"AES256" or "KMS"' ],
+    [ s3 => 'encryption AES256 key-1;', '"key-1"', 'only "KMS"' ],
+    [ oss => 'tagging team;', '"team"', 'KEY=VALUE' ],
+    [ oss => 'tagging a=b&c=d;', '"a=b&c=d"', 'KEY=VALUE' ],
+    [ oss => 'tagging a=b a=c;', '"a=c"', 'two tags' ],
+    [ oss => 'tagging a=b; tagging c=d;', '"tagging" is duplicate', '' ],
+    [ oss => 'tagging mail=a@b;', '"@"', '"type oss"' ],
+    [ oss => 'metadata a_b c;', '"a_b"', 'A-Z a-z 0-9 -' ],
+    [ oss => 'metadata live-record-id c;', '"live-record-id"', 'own' ],
+    [ oss => 'metadata a b; metadata A c;', '"metadata" "A"', 'duplicate' ],
+    [ oss => 'metadata a;', '"metadata"', 'number of arguments' ],
+    [ oss => 'cache_control video off;', '"video"', '"manifest"' ],
+    [ s3 => 'cache_control media "";', '"media"', '"off"' ],
+    [ oss => 'part_size 99k;', '101376 bytes', 'between 100k and 1g' ],
+    [ s3 => 'part_size 4m;', '4194304 bytes', 'between 5m and 1g' ],
+    [ s3 => 'part_size 2g;', '2147483648 bytes', 'between 5m and 1g' ],
+    [ s3 => 'part_size x;', '"x"', '"part_size"' ],
+    [ s3 => 'checksum sha1;', '"sha1"', '"md5" or "crc64nvme"' ],
+    [ oss => 'checksum md5;', '"checksum"', 'no meaning for "type oss"' ],
+    [ oss => 'min_speed 0;', '"0"', 'between 1 and 100m' ],
+    [ oss => 'min_speed 101m;', '"101m"', 'between 1 and 100m' ],
+    [ oss => 'proxy on;', '"proxy"', '"env"' ],
+    [ oss => 'proxy ftp://x:y@host;', '"proxy"', '"socks5"' ],
+    [ oss => 'proxy http://host/path;', '"proxy"', '"env"' ],
+    [ oss => 'interface "a b";', '"a b"', 'IP address' ],
+    [ oss => 'interface a_name_too_long_;', '"a_name_too_long_"',
+        'interface' ],
+    [ s3 => 'ssl_certificate_key x;', '"ssl_certificate_key"',
+        'needs "ssl_certificate"' ],
+    [ s3 => 'ssl_certificate none.pem;', 'none.pem', 'No such file' ],
+) {
+    my ($type, $setting, @parts) = @$_;
+    my $block = $type eq 'oss' ? "$oss $key" : $s3;
+    my $out = bad("$type: $setting", $parts[0],
+        "$spool live_record_bucket b { $block $setting }");
+
+    like($out, qr/\[emerg\].*\Q$parts[1]\E/, '... and what it may be');
+    unlike($out, qr/x:y/, '... and no secret') if $setting =~ /x:y/;
+}
+
+for my $setting (qw/ storage_class acl encryption tagging part_size
+    min_speed proxy interface ssl_certificate /)
+{
+    bad("dir: $setting", "\"$setting\" has no meaning for \"type dir\"",
+        "$spool live_record_bucket b { type dir; root %%TESTDIR%%/b;
+            $setting " . ($setting eq 'min_speed' ? '1' : 'a=b') . '; }')
+        unless $setting =~ /^(?:part_size|proxy)$/;
+}
+
+# a certificate and a key that do not go together
+
+{
+    my $dir = $t->dir();
+
+    for my $name (qw/ one two /) {
+        system("openssl req -x509 -newkey ec -pkeyopt "
+            . "ec_paramgen_curve:P-256 -nodes -keyout $dir/$name.key "
+            . "-out $dir/$name.pem -subj /CN=$name 2>/dev/null") == 0 or die;
+    }
+
+    system("openssl ec -aes128 -passout pass:x -in $dir/one.key "
+        . "-out $dir/sealed.key 2>/dev/null") == 0 or die;
+
+    my $block = sub { "$spool live_record_bucket b { $s3
+        ssl_certificate $dir/one.pem; ssl_certificate_key $dir/$_[0].key; }" };
+
+    good('a certificate and its key', $block->('one'));
+    bad('the key of another', 'is not that of the certificate',
+        $block->('two'));
+    bad('a key with a password', 'a key without a password',
+        $block->('sealed'));
+    bad('no key', 'a key without a password', "$spool live_record_bucket b {
+        $s3 ssl_certificate $dir/one.pem; }");
+    bad('no certificate', 'no PEM of a certificate',
+        "$spool live_record_bucket b { $s3 ssl_certificate $dir/one.key; }");
+}
+
+{
+    local $ENV{http_proxy} = 'gopher://x:y@host';
+
+    my $out = bad('no proxy in the environment', '"http_proxy"',
+        "$spool live_record_bucket b { $s3 endpoint http://127.0.0.1;
+            proxy env; }");
+    unlike($out, qr/x:y/, 'no secret in the message');
+}
+
 bad('path_style off with an address', '127.0.0.1',
     "$spool live_record_bucket b { type s3; region r; bucket recs;
         endpoint http://127.0.0.1; credentials key ID SECRET;
@@ -195,6 +309,20 @@ my $out = bad('too many credentials', 'credentials',
     "$spool live_record_bucket b { $oss
         credentials key ID TOPSECRET TOKEN MORE; }");
 unlike($out, qr/TOPSECRET|TOKEN/, 'no secret in the message');
+
+for ([ 'connections', qw/ 0 257 x / ],
+    [ 'limit_rate', qw/ 16383 1x -1 15k off / ])
+{
+    my ($name, @values) = @$_;
+
+    like(bad("$name $_", "\"$_\"",
+        "$spool live_record_bucket b { $oss $name $_; }"),
+        qr/of "$name", it must be /, '... and says what it may be') for @values;
+}
+
+good("limit_rate $_",
+    "$spool live_record_bucket b { type dir; root %%TESTDIR%%/b;
+        limit_rate $_; }") for qw/ 0 16k 100m /;
 
 bad('spool twice', 'live_record_spool', "$spool $spool $bucket");
 bad("max_size=$_", $_,

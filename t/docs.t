@@ -114,7 +114,14 @@ $defaults{'live_record_bucket/signature'} = "v$1"
 $defaults{'live_record_bucket/path_style'} = lc $1
     if $conf =~ /ngx_conf_init_uint_value\(b->style, LR_URL_(\w+)\)/;
 
-is(scalar keys %defaults, 16, 'the defaults are understood');
+$defaults{'live_record_bucket/min_speed'} = $1 / 1024 . 'k'
+    if $conf =~ /ngx_conf_init_size_value\(b->min_speed, (\d+)\)/;
+$defaults{"live_record_bucket/$_"} = 'off' for qw/ proxy /;
+
+$defaults{'live_record_bucket/checksum'} = lc $1
+    if $conf =~ /init_uint_value\(b->checksum, NGX_LIVE_RECORD_(\w+)\)/;
+
+is(scalar keys %defaults, 19, 'the defaults are understood');
 
 for my $what (sort keys %defaults) {
     my ($name) = $what =~ /(\w+)$/;
@@ -153,6 +160,30 @@ for my $block (sort keys %options) {
 
         has("$block/$o->{name}", "between $range");
     }
+}
+
+# what a part may be, by the type
+
+my %part = $conf =~ /range = "(between \w+ and \w+) for \\"type (\w+)\\""/g;
+
+is(scalar keys %part, 2, 'the sizes of parts are understood');
+has('live_record_bucket/part_size', "$_ for `type $part{$_}`")
+    for sort keys %part;
+
+# what objects may be like, of which store
+
+my $object = read_file("$root/bucket/lr_object.c");
+my %object = $object =~ /lr_object_((?:oss|s3)_\w+)\[\] = \{(.*?)\};/sg;
+
+is(scalar keys %object, 5, 'the words of objects are understood');
+
+for (sort keys %object) {
+    my ($type, $what) = /^(\w+?)_(\w+)$/;
+    my $setting = $what =~ /class/ ? 'storage_class'
+        : $what =~ /acl/ ? 'acl' : 'encryption';
+
+    like($docs{"live_record_bucket/$setting"}{text} || '', qr/`$_`/,
+        "$setting of $type: $_") for $object{$_} =~ /"([\w-]+)"/g;
 }
 
 my ($ranges) = join '', $conf =~ /"between (\w+ and \w+)", &s/;
@@ -373,7 +404,7 @@ sub options {
         =~ /ngx_live_record_${which}_options\[\] = \{(.*?)\n\};/s;
     my @all;
 
-    while ($table =~ /\{ ngx_string\("(\w+)"\), (\d), (\d),\s*(\w+),(.*?)\}/sg)
+    while ($table =~ /\{ ngx_string\("(\w+)"\), (\d+), (\d+),\s*(\w+),(.*?)\}/sg)
     {
         my ($name, $set, $rest) = ($1, $4, $5);
         my @types = map { lc } map { $_ eq 'STORE' ? qw/ OSS S3 /

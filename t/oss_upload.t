@@ -152,8 +152,8 @@ subtest 'what the requests look like' => sub {
         is(join(' ', sort keys %puts),
             join(' ', files_in($oss->bucket($app))), "$app: its objects");
 
-        my @forbid = grep { $_->{oss}
-            && $_->{oss}{'x-oss-forbid-overwrite'} eq 'true' } @puts;
+        my @forbid = grep {
+            ($_->{oss}{'x-oss-forbid-overwrite'} || '') eq 'true' } @puts;
 
         is(join(' ', sort map { $_->{key} } @forbid),
             join(' ', grep { m!^record/! } sort keys %puts),

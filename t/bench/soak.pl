@@ -31,8 +31,9 @@ use LiveRecord::OSS;
 ###############################################################################
 
 my $usage = <<'EOF_USAGE';
-usage: soak.pl [--oss]
+usage: soak.pl [--oss] [--files]
   --oss    the bucket is a store, which is away or fails now and then
+  --files  mp4 and flv files as well
 
 Environment:
   SOAK_SECONDS   how long there are publishers and kills (1800)
@@ -47,7 +48,7 @@ EOF_USAGE
 
 my %opt;
 
-GetOptions(\%opt, 'oss', 'help') && !@ARGV
+GetOptions(\%opt, 'oss', 'files', 'help') && !@ARGV
     or do { print STDERR $usage; exit 2 };
 
 if ($opt{help}) {
@@ -105,6 +106,7 @@ my (@pubs, %pubs, @events, %count);
 my $bucket = $oss ? 'type oss; bucket media; region cn-hangzhou;'
     . ' endpoint http://127.0.0.1:' . $oss->port() . '; credentials key ak sk;'
     : 'type dir; root %%TESTDIR%%/bucket;';
+my $format = $opt{files} ? 'm3u8 mp4 flv' : 'm3u8';
 
 $t->write_conf(<<"EOF_CONF");
 %%GLOBALS%%
@@ -127,6 +129,7 @@ rtmp {
 
             live_record * {
                 bucket local;
+                format $format;
                 cycle 15m;
                 fragment 5s;
                 grace ${grace}s;
@@ -144,8 +147,8 @@ $t->{killed} = 1;
 $t->start();
 LiveRecord::wait_for(sub { $t->workers() == $workers }, 10, 'all workers');
 
-printf "seed %d, %d s, %d streams, %d workers, %s\n", $seed, $seconds,
-    $streams, $workers, $oss ? 'a store' : 'a directory';
+printf "seed %d, %d s, %d streams, %d workers, %s to %s\n", $seed, $seconds,
+    $streams, $workers, $format, $oss ? 'a store' : 'a directory';
 
 print_workers('start');
 my %start = worker_sizes();
@@ -427,7 +430,8 @@ sub print_workers {
         $sizes{$_}{fds}, $sizes{$_}{kb} / 1024 } sort keys %sizes;
 }
 
-# now that nothing goes on.  Not all memory goes back to the system
+# now that nothing goes on.  Not all memory goes back to the system, and
+# connections to a store are kept
 
 sub check_workers {
     my %sizes = worker_sizes();
@@ -436,7 +440,7 @@ sub check_workers {
 
     for (values %sizes) {
         wrong("$_->{fds} fds of an idle worker, $fds at the start")
-            if $_->{fds} > $fds + 8;
+            if $_->{fds} > $fds + ($oss ? 8 + 16 : 8);
         wrong("$_->{kb} KB of an idle worker, $kb at the start")
             if $_->{kb} > $kb + 32 * 1024;
     }
@@ -646,10 +650,16 @@ sub read_ts {
 sub look {
     my $dir = $t->bucket();
     my %found = (recordings => {}, of => {});
-    my (%objects, %in_manifest, %in_cycle, %in_day);
+    my (%objects, %files, %in_manifest, %in_cycle, %in_day);
 
     for (files_in($dir)) {
         next if m!^\.live_record/[^/]+/[^/]+/[^/]+\.json$! || /\.m3u8$/;
+
+        if ($opt{files} && /\.(?:mp4|flv)$/) {
+            $files{$_} = 1;
+            next;
+        }
+
         wrong("has no business in the bucket: $_") unless /\.ts$/;
         $objects{$_} = 1;
     }
@@ -696,8 +706,15 @@ sub look {
                 push @keys, $f->{key};
             }
 
+            my %made;
+
+            for my $f (map { @{$_->{files}} } @parts) {
+                push @{$made{$f->{format}}}, $f->{key};
+            }
+
             $order{$id} = \@keys;
-            $found{recordings}{$id} = { name => $name, keys => \@keys };
+            $found{recordings}{$id} = { name => $name, keys => \@keys,
+                files => \%made };
         }
 
         lists($name, \%in_cycle, 'cycle', $t->cycles($name));
@@ -768,9 +785,51 @@ sub look {
 
             $last = $marks->{to};
         }
+
+        check_files($id, $r, \%files) if $opt{files};
     }
 
+    wrong("no manifest has $_") for sort keys %files;
+
     return \%found;
+}
+
+# mp4 and flv files hold the very frames of the fragments, in their order
+
+sub check_files {
+    my ($id, $r, $files) = @_;
+
+    for my $format (qw/ mp4 flv /) {
+        my %marks = (v => [], a => []);
+
+        for my $key (@{$r->{files}{$format} || []}) {
+
+            if (!delete $files->{$key}) {
+                wrong("there is no $key, or it is in two manifests");
+                next;
+            }
+
+            $count{"$format files"}++;
+
+            my $data = read_file($t->bucket() . "/$key");
+
+            while ($data =~ /lr([va]):([0-9a-f]{4}):([0-9a-f]{6}):
+                ([0-9a-f]{6})[k.]/gx)
+            {
+                push @{$marks{$1}}, [ hex $3, hex $4 ];
+                wrong("$key holds frames of s" . hex $2)
+                    if hex $2 != substr $r->{name}, 1;
+            }
+        }
+
+        for my $kind (qw/ v a /) {
+            my ($want, $got) = map { join ' ', map { "$_->[0]:$_->[1]" } @$_ }
+                $r->{marks}{$kind} || [], $marks{$kind};
+
+            wrong("$r->{name}/$id: other $kind frames in $format than in ts")
+                if $want ne $got;
+        }
+    }
 }
 
 # the segments of playlists, key => whether there is a discontinuity
@@ -1017,6 +1076,8 @@ sub summary {
             @count{qw/ recordings fragments /} ],
         [ 'indexes', sprintf '%d cycles, %d days', map { $_ || 0 }
             @count{'cycle indexes', 'day indexes'} ],
+        $opt{files} ? [ 'files', sprintf '%d mp4, %d flv', map { $_ || 0 }
+            @count{'mp4 files', 'flv files'} ] : (),
         [ 'two at a time, or after', $count{'at a time'} || 0 ],
         [ 'returns, not returned', join ', ', map { $_ || 0 }
             @count{'returns', 'not returned'} ],

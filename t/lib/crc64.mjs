@@ -2,34 +2,48 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * CRC-64/XZ for the test servers, in two halves of 32 bits; it shares
- * nothing with the C code that it checks.
+ * CRC-64/XZ and CRC-64/NVME for the test servers, in two halves of 32 bits;
+ * it shares nothing with the C code that it checks.
  */
 
 
 const POLY = 0xc96c5795d7870f42n;
-
-const LO = new Int32Array(256);
-const HI = new Int32Array(256);
+const NVME = 0x9a6c9329ac4bc9b5n;
 
 
-for (let i = 0; i < 256; i++) {
-    let crc = BigInt(i);
+function table(poly) {
+    const lo = new Int32Array(256);
+    const hi = new Int32Array(256);
 
-    for (let k = 0; k < 8; k++) {
-        crc = (crc & 1n) ? (crc >> 1n) ^ POLY : crc >> 1n;
+    for (let i = 0; i < 256; i++) {
+        let crc = BigInt(i);
+
+        for (let k = 0; k < 8; k++) {
+            crc = (crc & 1n) ? (crc >> 1n) ^ poly : crc >> 1n;
+        }
+
+        lo[i] = Number(crc & 0xffffffffn) | 0;
+        hi[i] = Number(crc >> 32n) | 0;
     }
 
-    LO[i] = Number(crc & 0xffffffffn) | 0;
-    HI[i] = Number(crc >> 32n) | 0;
+    return [lo, hi];
 }
+
+
+const XZ_TABLE = table(POLY);
+const NVME_TABLE = table(NVME);
 
 
 export class Crc64 {
     lo = -1;
     hi = -1;
 
+    constructor(nvme = false) {
+        this.table = nvme ? NVME_TABLE : XZ_TABLE;
+    }
+
     update(buf) {
+        const [LO, HI] = this.table;
         let lo = this.lo;
         let hi = this.hi;
 

@@ -4,8 +4,9 @@
  *
  * oss-read.mjs PORT BUCKET ID SECRET [TOKEN]: lists and reads all of a
  * bucket of the fake OSS with Alibaba's own client, and prints a JSON array
- * of { key, size, type, md5, crc, ok }: ok if the CRC-64 of what was read is
- * what the store says.
+ * of { key, size, type, md5, crc, ok, set }: ok if the CRC-64 of what was
+ * read is what the store says, set what the object is like.  Of one that is
+ * archived there is only the last.
  */
 
 
@@ -42,6 +43,24 @@ do {
                                        'continuation-token': next });
 
     for (const o of list.objects ?? []) {
+        const { headers: h } = (await client.head(o.name)).res;
+        const set = {
+            class: h['x-oss-storage-class'],
+            encryption: h['x-oss-server-side-encryption'],
+            cache: h['cache-control'],
+            meta: Object.fromEntries(Object.entries(h)
+                  .filter(([k]) => k.startsWith('x-oss-meta-'))
+                  .map(([k, v]) => [k.slice(11), v])),
+            tags: (await client.getObjectTagging(o.name)).tag,
+            acl: (await client.getACL(o.name)).acl
+        };
+
+        if (/Archive/.test(set.class)) {
+            all.push({ key: o.name, size: o.size, type: h['content-type'],
+                       set });
+            continue;
+        }
+
         const got = await client.get(o.name);
         const { headers } = got.res;
         const crc = String(new Crc64().update(got.content).digest());
@@ -52,7 +71,8 @@ do {
             md5: crypto.createHash('md5').update(got.content).digest('hex'),
             crc,
             ok: crc === headers['x-oss-hash-crc64ecma']
-                && o.size === got.content.length
+                && o.size === got.content.length,
+            set
         });
     }
 

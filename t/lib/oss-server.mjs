@@ -40,11 +40,15 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --log FILE             a line of JSON for each request
     --discard              keep no bodies and compute no sums
     --crc, --no-crc        compute CRC-64 or not, whatever the above says
+    --md5                  compute MD5 all the same
     --keepalive S          of idle connections, 60
     --body-timeout S       between two pieces of a body, 60
     --s3                   of S3: headers, signatures, sums and errors
     --kms BUCKET           may come often: its ETags are no sums
+    --nvme BUCKET          may come often: it tells the CRC-64/NVME of what
+                           is put at once
     --unconditional BUCKET may come often: it does not heed If-None-Match
+    --verify-client        https asks for a certificate of the same CA
 `;
 
 const TYPES = {
@@ -62,8 +66,35 @@ const VALUES = {
                          'public-read-write'],
     'x-oss-server-side-encryption': ['AES256', 'KMS', 'SM4'],
     'x-oss-server-side-data-encryption': ['SM4'],
-    'x-oss-forbid-overwrite': ['true', 'false']
+    'x-oss-forbid-overwrite': ['true', 'false'],
+    'x-oss-metadata-directive': ['COPY', 'REPLACE'],
+    'x-oss-tagging-directive': ['Copy', 'Replace']
 };
+
+const S3_VALUES = {
+    'x-oss-storage-class': ['STANDARD', 'REDUCED_REDUNDANCY', 'STANDARD_IA',
+                            'ONEZONE_IA', 'INTELLIGENT_TIERING', 'GLACIER',
+                            'GLACIER_IR', 'DEEP_ARCHIVE'],
+    'x-oss-object-acl': ['private', 'public-read', 'public-read-write',
+                         'authenticated-read', 'aws-exec-read',
+                         'bucket-owner-read', 'bucket-owner-full-control'],
+    'x-oss-server-side-encryption': ['AES256', 'aws:kms'],
+    'x-oss-metadata-directive': ['COPY', 'REPLACE'],
+    'x-oss-tagging-directive': ['COPY', 'REPLACE']
+};
+
+/* what cannot be read until it is restored */
+
+const ARCHIVES = ['Archive', 'ColdArchive', 'DeepColdArchive', 'GLACIER',
+                  'DEEP_ARCHIVE'];
+
+/* headers that say what an object should be like; of a copy's, the first
+   are those of its source unless they are replaced */
+
+const METADATA = new RegExp('^(x-oss-meta-.+|cache-control|expires'
+                            + '|content-(type|encoding|disposition'
+                            + '|language))$');
+const SETTINGS = /^x-oss-(storage-class|object-acl|server-side-.+|tagging)$/;
 
 
 const conf = options();
@@ -92,9 +123,9 @@ function options() {
         'host': text, 'key': many, 'bucket': many, 'region': text,
         'domain': many, 'cname': many, 'no-path-style': flag,
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
-        'crc': flag, 'no-crc': flag, 'keepalive': text,
-        'body-timeout': text, 's3': flag, 'kms': many,
-        'unconditional': many
+        'crc': flag, 'no-crc': flag, 'md5': flag, 'keepalive': text,
+        'body-timeout': text, 's3': flag, 'kms': many, 'nvme': many,
+        'unconditional': many, 'verify-client': flag
     } });
 
     if (!v.root) {
@@ -116,7 +147,9 @@ function options() {
         buckets: v.bucket ? new Set(v.bucket) : null,
         s3: v.s3 ?? false,
         kms: new Set(v.kms),
+        nvme: new Set(v.nvme),
         unconditional: new Set(v.unconditional),
+        verifyClient: v['verify-client'] ?? false,
         minPart: v.s3 ? 5 * 1024 ** 2 : 100 * 1024,
         region: v.region ?? (v.s3 ? 'us-east-1' : 'cn-hangzhou'),
         domains: ['localhost', ...(v.domain ?? [])],
@@ -127,6 +160,7 @@ function options() {
         log: v.log,
         discard: v.discard ?? false,
         crc: v.crc || !(v.discard || v['no-crc'] || v.s3),
+        md5: v.md5 || !v.discard,
         keepalive: Number(v.keepalive ?? 60) * 1000,
         bodyTimeout: Number(v['body-timeout'] ?? 60) * 1000
     };
@@ -187,7 +221,10 @@ function main() {
 
         all.push(listen(front(https.createServer({
             cert: fs.readFileSync(tls.cert),
-            key: fs.readFileSync(tls.key)
+            key: fs.readFileSync(tls.key),
+            ca: fs.readFileSync(tls.ca),
+            requestCert: conf.verifyClient,
+            rejectUnauthorized: conf.verifyClient
         })), conf.httpsPort, conf.host, 'httpsPort'));
     }
 
@@ -241,6 +278,12 @@ function certificates(dir) {
             file('ca.key'), '-CAcreateserial', '-days', '3650', '-extfile',
             file('ext'), '-out', tls.cert);
 
+    openssl('req', ...ec, '-keyout', file('client.key'), '-out', file('csr'),
+            '-subj', '/CN=recorder');
+    openssl('x509', '-req', '-in', file('csr'), '-CA', tls.ca, '-CAkey',
+            file('ca.key'), '-CAcreateserial', '-days', '3650',
+            '-out', file('client.pem'));
+
     return tls;
 }
 
@@ -252,7 +295,9 @@ async function serve(req, res, expect) {
     const r = {
         req, res, expect,
         id: crypto.randomBytes(12).toString('hex').toUpperCase(),
-        in: 0, out: 0, status: 0, signature: 'none'
+        in: 0, out: 0, status: 0, signature: 'none',
+        from: req.socket.remoteAddress,
+        client: req.socket.getPeerCertificate?.().subject?.CN
     };
 
     state.requests++;
@@ -267,6 +312,8 @@ async function serve(req, res, expect) {
             id: r.id,
             conn: req.socket.lrId,
             tls: Boolean(req.socket.encrypted),
+            from: r.from,
+            client: r.client,
             method: req.method,
             style: r.style,
             bucket: r.bucket,
@@ -279,7 +326,8 @@ async function serve(req, res, expect) {
             signature: r.signature,
             ok: r.status >= 200 && r.status < 400 && !r.fault?.breaks,
             fault: r.fault?.fault,
-            oss: r.oss
+            oss: r.oss,
+            cache: r.cache
         });
     });
 
@@ -365,7 +413,10 @@ function address(r) {
     /* S3's headers have the same names but for this */
 
     for (const [k, v] of Object.entries(conf.s3 ? r.headers : {})) {
-        if (k.startsWith('x-amz-') || k === 'if-none-match') {
+        if (k === 'x-amz-acl') {
+            r.headers['x-oss-object-acl'] = v;
+
+        } else if (k.startsWith('x-amz-') || k === 'if-none-match') {
             r.headers[k.replace(/^(x-amz-)?/, 'x-oss-')] = v;
         }
     }
@@ -375,6 +426,7 @@ function address(r) {
                                     'x-oss-security-token'].includes(k)));
 
     r.oss = oss.length ? Object.fromEntries(oss) : undefined;
+    r.cache = r.headers['cache-control'];
 }
 
 
@@ -433,6 +485,8 @@ async function dispatch(r) {
                              + ' is not valid.');
     }
 
+    checkSettings(r);
+
     switch (req.method) {
 
     case 'PUT':
@@ -443,7 +497,9 @@ async function dispatch(r) {
         return r.headers['x-oss-copy-source'] ? copyObject(r) : putObject(r);
 
     case 'GET':
-        return 'uploadId' in params ? listParts(r) : getObject(r);
+        return 'uploadId' in params ? listParts(r)
+               : 'tagging' in params ? getTagging(r)
+               : 'acl' in params ? getAcl(r) : getObject(r);
 
     case 'HEAD':
         return getObject(r);
@@ -491,7 +547,7 @@ async function putObject(r) {
     const body = await receive(r);
     const meta = store.commit(r.bucket, r.key, body, headers, exclusive);
 
-    answer(r, 200, sums(meta, body.md5));
+    answer(r, 200, { ...sums(meta, body.md5), ...nvme(meta) });
 }
 
 
@@ -534,18 +590,24 @@ async function copyObject(r) {
     const headers = objectHeaders(r);
     const from = source(r);
     const replace = r.headers['x-oss-metadata-directive'] === 'REPLACE';
+    const retag = /^replace$/i.test(r.headers['x-oss-tagging-directive']);
 
     if (from.size > MAX_PUT) {
         throw malformed('The specified copy source is larger than the maximum'
                         + ' allowable size for a copy source.');
     }
 
-    const meta = store.copy(from, r.bucket, r.key,
-                            replace ? headers
-                                    : { ...from.headers, ...headers,
-                                        'content-type':
-                                            from.headers['content-type'] },
-                            exclusive);
+    /* the rest of the source's does not count */
+
+    const pick = (h, wanted) => Object.fromEntries(
+        Object.entries(h).filter(([k]) => wanted(k)));
+    const tags = k => k === 'x-oss-tagging';
+
+    const meta = store.copy(from, r.bucket, r.key, {
+        ...pick(headers, k => SETTINGS.test(k) && !tags(k)),
+        ...pick(replace ? headers : from.headers, k => METADATA.test(k)),
+        ...pick(retag ? headers : from.headers, tags)
+    }, exclusive);
 
     answer(r, 200, sums(meta), xml('CopyObjectResult',
            tag('LastModified', new Date(r.now).toISOString())
@@ -562,7 +624,23 @@ function source(r) {
         throw noSuchKey();
     }
 
+    readable(from);
+
     return from;
+}
+
+
+function storageClass(o) {
+    return o.headers['x-oss-storage-class']
+           ?? (conf.s3 ? 'STANDARD' : 'Standard');
+}
+
+
+function readable(o) {
+    if (ARCHIVES.includes(o.headers['x-oss-storage-class'])) {
+        throw new StoreError(403, 'InvalidObjectState', 'The operation is not'
+                             + ' valid for the object\'s state.');
+    }
 }
 
 
@@ -597,7 +675,7 @@ async function complete(r) {
     }
 
     const meta = store.complete(uploadId ?? '', r.bucket, r.key, wanted,
-                                exclusive);
+                                exclusive, objectHeaders(r));
 
     answer(r, 200, sums(meta), xml('CompleteMultipartUploadResult',
            tag('Location', `http://${r.headers.host}/${r.key}`)
@@ -615,17 +693,24 @@ async function getObject(r) {
         throw noSuchKey();
     }
 
+    if (r.req.method === 'GET') {
+        readable(o);
+    }
+
+    const tags = Object.keys(parseTags(o.headers['x-oss-tagging'])).length;
     const headers = {
         ...Object.fromEntries(Object.entries(o.headers).filter(([k]) => (
-            k !== 'x-oss-object-acl'))),
+            k !== 'x-oss-object-acl' && k !== 'x-oss-tagging'))),
+        'x-oss-tagging-count': tags || undefined,
         'Content-Type': o.headers['content-type']
                         ?? TYPES[path.extname(r.key)]
                         ?? 'application/octet-stream',
         ...sums(o),
+        ...(r.headers['x-oss-checksum-mode'] === 'ENABLED' ? nvme(o) : {}),
         'Last-Modified': new Date(o.mtime).toUTCString(),
         'Accept-Ranges': 'bytes',
         'x-oss-object-type': conf.s3 ? undefined : 'Normal',
-        'x-oss-storage-class': o.headers['x-oss-storage-class'] ?? 'Standard'
+        'x-oss-storage-class': storageClass(o)
     };
     const range = r.headers.range ? span(r.headers.range, o.size) : null;
     const [start, end] = range ?? [0, o.size];
@@ -639,6 +724,48 @@ async function getObject(r) {
     const slow = r.fault?.fault === 'slow' ? r.fault.rate : 0;
 
     await answerFile(r, range ? 206 : 200, headers, o.file, start, end, slow);
+}
+
+
+function getTagging(r) {
+    const o = store.head(r.bucket, r.key);
+
+    if (!o) {
+        throw noSuchKey();
+    }
+
+    answer(r, 200, {}, xml('Tagging', tag('TagSet',
+        Object.entries(parseTags(o.headers['x-oss-tagging']))
+        .map(([k, v]) => tag('Tag', tag('Key', k) + tag('Value', v), true))
+        .join(''), true)));
+}
+
+
+function getAcl(r) {
+    const o = store.head(r.bucket, r.key);
+
+    if (!o) {
+        throw noSuchKey();
+    }
+
+    const acl = o.headers['x-oss-object-acl'];
+    const owner = tag('Owner', tag('ID', 'owner')
+                               + tag('DisplayName', 'owner'), true);
+    const all = '<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema'
+                + '-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/'
+                + 'groups/global/AllUsers</URI></Grantee>'
+                + '<Permission>READ</Permission></Grant>';
+    const grants = conf.s3 ? acl === 'public-read' ? all : ''
+                           : tag('Grant', acl ?? 'default');
+
+    answer(r, 200, {}, xml('AccessControlPolicy',
+                           owner + tag('AccessControlList', grants, true)));
+}
+
+
+function parseTags(text) {
+    return Object.fromEntries((text ?? '').split('&').filter(Boolean)
+        .map(pair => pair.split('=').map(s => decode(s))));
 }
 
 
@@ -710,8 +837,7 @@ function listObjects(r) {
                        + tag('LastModified', new Date(o.mtime).toISOString())
                        + tag('ETag', etag(o)) + tag('Type', 'Normal')
                        + tag('Size', o.size)
-                       + tag('StorageClass',
-                             o.headers['x-oss-storage-class'] ?? 'Standard'),
+                       + tag('StorageClass', storageClass(o)),
                        true);
     }
 
@@ -835,22 +961,60 @@ function forbidOverwrite(r) {
 /* what of a request stays with its object */
 
 function objectHeaders(r) {
-    const headers = {};
+    return Object.fromEntries(Object.entries(r.headers).filter(([k]) => (
+        METADATA.test(k) || SETTINGS.test(k))));
+}
 
-    for (const [k, v] of Object.entries(r.headers)) {
-        if (!conf.s3 && VALUES[k] && !VALUES[k].includes(v)) {
-            throw malformed(`The value of ${k} is not valid.`);
+
+/* what an object should be like is said where it comes into being */
+
+function checkSettings(r) {
+    const { headers, params } = r;
+    const values = conf.s3 ? S3_VALUES : VALUES;
+    const tags = headers['x-oss-tagging'];
+    const copy = headers['x-oss-copy-source'] && !('partNumber' in params);
+    const make = r.req.method === 'PUT' && !('partNumber' in params);
+    const initiate = r.req.method === 'POST' && 'uploads' in params;
+    const complete = r.req.method === 'POST' && 'uploadId' in params;
+
+    for (const [k, v] of Object.entries(headers)) {
+        const known = /^x-oss-(metadata|tagging)-directive$/.test(k) ? copy
+            : k === 'x-oss-object-acl' ? make || (conf.s3 ? initiate
+                                                          : complete)
+            : SETTINGS.test(k) || k.startsWith('x-oss-meta-')
+              ? make || initiate : true;
+
+        if (!known) {
+            throw malformed(`${k} has no meaning for this request.`);
         }
 
-        if (/^x-oss-(meta-|storage-class$|object-acl$|server-side-)/.test(k)
-            || /^(content-(type|encoding|disposition|language))$/.test(k)
-            || /^(cache-control|expires)$/.test(k))
+        if (values[k] && !values[k].includes(v)) {
+            throw k === 'x-oss-storage-class' && conf.s3
+                ? new StoreError(400, 'InvalidStorageClass', 'The storage'
+                                 + ' class you specified is not valid')
+                : malformed(`The value of ${k} is not valid.`);
+        }
+
+        if (/-key-id$/.test(k)
+            && !/kms$/i.test(headers['x-oss-server-side-encryption']))
         {
-            headers[k] = v;
+            throw malformed('Only KMS has keys.');
         }
     }
 
-    return headers;
+    if (tags === undefined) {
+        return;
+    }
+
+    const all = Object.entries(parseTags(tags));
+
+    if (all.length !== tags.split('&').length || all.length > 10
+        || all.some(([k, v]) => !/^[\w +\-=.:/@]{1,128}$/.test(k)
+                                || !/^[\w +\-=.:/@]{0,256}$/.test(v)))
+    {
+        throw new StoreError(400, 'InvalidTag', 'The tag you provided is'
+                             + ' invalid.');
+    }
 }
 
 
@@ -875,7 +1039,8 @@ async function receive(r) {
         throw invalidDigest();
     }
 
-    const body = store.receive(Boolean(digest));
+    const body = store.receive(Boolean(digest), conf.nvme.has(r.bucket)
+                               && !('partNumber' in r.params));
 
     try {
         await read(r, chunk => body.write(chunk));
@@ -1064,7 +1229,8 @@ function loadFaults() {
 function setFaults(list) {
     const known = ['status', 'reset-after-bytes', 'stall', 'stall-answer',
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
-                   '200-error-body', '203', 'slow', 'abort-upload'];
+                   '200-error-body', '203', 'slow', 'abort-upload', 'late',
+                   'crowded', 'close'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
@@ -1107,15 +1273,42 @@ async function early(r) {
 
         return false;
 
+    case 'close':
+        r.res.shouldKeepAlive = false;
+        return false;
+
+    /* a store that is far away */
+
+    case 'late':
+        await new Promise(resolve => { setTimeout(resolve, fault.ms); });
+        return false;
+
+    /* and one that takes only so many requests at a time */
+
+    case 'crowded':
+        fault.active = (fault.active ?? 0) + 1;
+        r.res.on('close', () => { fault.active--; });
+
+        if (fault.active > fault.most) {
+            await read(r, () => {});
+            failure(r, new StoreError(503, 'SlowDown', 'Please reduce your'
+                                      + ' request rate.'));
+            return true;
+        }
+
+        await new Promise(resolve => { setTimeout(resolve, fault.ms); });
+        return false;
+
     case 'status':
         if (!fault.early && !r.expect) {
             await read(r, () => {});
         }
 
-        failure(r, new StoreError(fault.status ?? 503,
-                                  fault.code ?? 'ServiceUnavailable',
-                                  fault.message ?? 'A fault of the test.',
-                                  fault.ec));
+        failure(r, Object.assign(
+            new StoreError(fault.status ?? 503,
+                           fault.code ?? 'ServiceUnavailable',
+                           fault.message ?? 'A fault of the test.',
+                           fault.ec), { more: fault.more }));
         return true;
     }
 
@@ -1135,7 +1328,7 @@ function failure(r, e) {
         return;
     }
 
-    const body = xml('Error', tag('Code', e.code) + tag('Message', e.message)
+    const body = r.fault?.bare ? '' : xml('Error', tag('Code', e.code) + tag('Message', e.message)
                      + tag('RequestId', r.id)
                      + tag('HostId', r.req.headers.host ?? '')
                      + Object.entries(e.more ?? {})
@@ -1153,6 +1346,10 @@ function failure(r, e) {
 
     if (r.req.method === 'HEAD' && !conf.s3) {
         headers['x-oss-err'] = Buffer.from(body).toString('base64');
+    }
+
+    if (r.fault?.location) {
+        headers.Location = r.fault.location;
     }
 
     if (r.fault?.retryAfter) {
@@ -1216,6 +1413,14 @@ function spoil(headers) {
 
     if (crc !== undefined) {
         headers['x-oss-hash-crc64ecma'] = String(BigInt(crc) ^ 1n);
+    }
+
+    const sum = headers['x-oss-checksum-crc64nvme'];
+
+    if (sum !== undefined) {
+        headers['x-oss-checksum-crc64nvme'] =
+            sum.replace(/^./, c => (c === 'A' ? 'B' : 'A'));
+        return;
     }
 
     if (conf.s3 && headers.ETag) {
@@ -1387,6 +1592,20 @@ function sums(meta, md5) {
         'x-oss-hash-crc64ecma': meta.crc,
         'Content-MD5': md5 ? md5.toString('base64') : undefined
     };
+}
+
+
+function nvme(meta) {
+    if (meta.nvme === undefined) {
+        return {};
+    }
+
+    const buf = Buffer.alloc(8);
+
+    buf.writeBigUInt64BE(BigInt(meta.nvme));
+
+    return { 'x-oss-checksum-crc64nvme': buf.toString('base64'),
+             'x-oss-checksum-type': 'FULL_OBJECT' };
 }
 
 

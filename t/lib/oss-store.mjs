@@ -33,17 +33,19 @@ export class StoreError extends Error {
 class Body {
     size = 0;
 
-    constructor(file, { crc, md5 }) {
+    constructor(file, { crc, md5, nvme }) {
         this.file = file;
         this.fd = file ? fs.openSync(file, 'wx') : -1;
         this.crc64 = crc ? new Crc64() : null;
         this.hash = md5 ? crypto.createHash('md5') : null;
+        this.crcNvme = nvme ? new Crc64(true) : null;
     }
 
     write(chunk) {
         this.size += chunk.length;
         this.crc64?.update(chunk);
         this.hash?.update(chunk);
+        this.crcNvme?.update(chunk);
 
         for (let n = 0; this.fd !== -1 && n < chunk.length; /* void */) {
             n += fs.writeSync(this.fd, chunk, n);
@@ -62,6 +64,7 @@ class Body {
 
         this.crc = this.crc64 ? this.crc64.digest() : null;
         this.md5 = this.hash ? this.hash.digest() : null;
+        this.nvme = this.crcNvme?.digest();
 
         return this;
     }
@@ -79,22 +82,24 @@ class Body {
 export class Store {
     discarded = new Map();
 
-    constructor(root, { discard = false, crc = true, minPart = 102400 } = {})
+    constructor(root, { discard = false, crc = true, md5 = !discard,
+                        minPart = 102400 } = {})
     {
         this.root = root;
         this.discard = discard;
         this.crc = crc;
+        this.md5 = md5;
         this.minPart = minPart;
 
         fs.mkdirSync(path.join(root, '.tmp'), { recursive: true });
     }
 
-    receive(md5 = false) {
+    receive(md5 = false, nvme = false) {
         const name = crypto.randomBytes(12).toString('hex');
 
         return new Body(this.discard ? null
                                      : path.join(this.root, '.tmp', name),
-                        { crc: this.crc, md5: md5 || !this.discard });
+                        { crc: this.crc, md5: md5 || this.md5, nvme });
     }
 
     /* keys that cannot be files are refused; OSS itself would take them */
@@ -127,6 +132,7 @@ export class Store {
             etag: body.etag ?? (body.md5 ? hex(body.md5) : '0'.repeat(32)),
             crc: body.crc === null ? undefined : String(body.crc),
             size: body.size,
+            nvme: body.nvme === undefined ? undefined : String(body.nvme),
             headers,
         };
 
@@ -359,7 +365,7 @@ export class Store {
 
     /* wanted: [{ number, etag }], or null for all that are there */
 
-    complete(id, bucket, key, wanted, exclusive) {
+    complete(id, bucket, key, wanted, exclusive, headers) {
         const up = this.upload(id, bucket, key);
 
         wanted ??= Object.keys(up.parts).map(Number).sort((a, b) => a - b)
@@ -426,7 +432,11 @@ export class Store {
         body.crc = crc;
         body.etag = `${hex(md5.digest())}-${wanted.length}`;
 
-        const meta = this.commit(bucket, key, body, up.headers, exclusive);
+        const acl = headers['x-oss-object-acl'];
+        const meta = this.commit(bucket, key, body,
+                                 acl === undefined ? up.headers
+                                 : { ...up.headers,
+                                     'x-oss-object-acl': acl }, exclusive);
 
         fs.rmSync(this.uploadPath(id), { recursive: true });
 

@@ -17,11 +17,14 @@ package LiveRecord::OSS;
 use warnings;
 use strict;
 
+use Exporter qw/ import /;
 use File::Basename qw/ dirname /;
 use IO::Socket::INET;
 use Test::More;
 
 use LiveRecord;
+
+our @EXPORT = qw/ began ended /;
 
 my $lib = dirname(__FILE__) . '/..';
 
@@ -29,17 +32,19 @@ my $lib = dirname(__FILE__) . '/..';
 
 # options: keys => [ 'id:secret[:token]' ... ], buckets => [ names ] (any if
 # there are none), https => 1, s3 => 1 for one that speaks S3, args => [ ... ]
-# of t/lib/oss-server.mjs
+# of t/lib/oss-server.mjs; name, of its directory, for the second of a test
 
 sub new {
     my ($class, $t, %opt) = @_;
 
+    my $name = $opt{name} || 'oss';
     my $self = bless {
-        t => $t, dir => $t->dir(), opt => \%opt, port => $t->port('oss'),
+        t => $t, dir => $t->dir(), opt => \%opt, name => $name,
+        port => $t->port($name),
     }, $class;
 
     # its port is asked for only when there is a use for it
-    $self->{https_port} = $t->port('oss_https') if $opt{https};
+    $self->{https_port} = $t->port("${name}_https") if $opt{https};
 
     return $self->start();
 }
@@ -76,8 +81,8 @@ sub stop {
     return $self->{process}->kill('TERM')->wait(10);
 }
 
-sub root { return shift->{dir} . '/oss' }
-sub log_file { return shift->{dir} . '/oss.log' }
+sub root { my ($self) = @_; return "$self->{dir}/$self->{name}" }
+sub log_file { my ($self) = @_; return "$self->{dir}/$self->{name}.log" }
 
 # the directory of a bucket
 
@@ -171,6 +176,16 @@ sub requests {
     return @all;
 }
 
+# when one of them did, in seconds of the day
+
+sub ended {
+    my ($r) = @_;
+    $r->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
+    return ($1 * 60 + $2) * 60 + $3;
+}
+
+sub began { return ended($_[0]) - $_[0]{ms} / 1000 }
+
 # uploads of a bucket that are neither completed nor aborted: their keys
 
 sub uploads {
@@ -200,11 +215,8 @@ sub most_at_a_time {
     my $now = 0;
 
     for ($self->requests($bucket)) {
-        $_->{time} =~ /T(\d\d):(\d\d):([\d.]+)Z/;
-        my $end = ($1 * 60 + $2) * 60 + $3;
-
         # what begins when another ends is not beside it
-        push @edges, [ $end - $_->{ms} / 1000 + 0.002, 1 ], [ $end, -1 ]
+        push @edges, [ began($_) + 0.002, 1 ], [ ended($_), -1 ]
             if $_->{ms} > 2;
     }
 
@@ -239,15 +251,20 @@ sub check {
     is($err, '', 'the fake OSS is content');
 }
 
-# reads all of a bucket with Alibaba's own client, which compares CRC-64:
-# a list of { key, size, type, md5, crc, ok }, in the order of keys
+# reads all of a bucket with Alibaba's own client, which compares CRC-64: a
+# list of { key, size, type, md5, crc, ok, set }, in the order of keys; of a
+# store that speaks S3, with AWS's: { key, type, set }
 
 sub client {
     my ($self, $bucket, $key) = @_;
     my ($id, $secret, $token) = split /:/, $key || 'ak:sk';
 
-    my $p = $self->{t}->run('node', "$lib/oss-read.mjs", $self->{port},
-        $bucket, $id, $secret, $token || ());
+    my @cmd = $self->{opt}{s3} ? ('/usr/bin/python3', "$lib/s3-read.py")
+        : ('node', "$lib/oss-read.mjs");
+
+    local $ENV{HOME} = $self->{dir};
+    my $p = $self->{t}->run(@cmd, $self->{port}, $bucket, $id, $secret,
+        $token || ());
 
     $p->wait(60) == 0 or die 'the client: ', $p->err(), "\n";
 

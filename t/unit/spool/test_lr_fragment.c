@@ -680,12 +680,75 @@ failing_disk(void **state)
 }
 
 
+/* an unneeded file becomes the next one, with nothing of what was in it */
+
+static void
+spare_file(void **state)
+{
+    int          fd;
+    char         path[4096];
+    lr_buf_t     flv, rows, left;
+    struct stat  before, after;
+
+    memset(&flv, 0, sizeof(flv));
+    memset(&rows, 0, sizeof(rows));
+    memset(&left, 0, sizeof(left));
+    check_fragment(&flv, &rows, 12, 90);
+
+    /* there is none: it is no error, and the file is removed all the same */
+
+    lr_fragment_spare(*state, 7);
+    assert_int_equal(check_entries(*state), 0);
+
+    check_write(*state, "000001.flv", flv.data, flv.len);
+    check_write(*state, "000002.flv", flv.data, flv.len);
+
+    assert_int_equal(lr_fragment_path(path, sizeof(path), *state, 2, "flv"),
+                     LR_OK);
+    assert_int_equal(stat(path, &before), 0);
+
+    /* one is kept, which is the last */
+
+    lr_fragment_spare(*state, 1);
+    lr_fragment_spare(*state, 2);
+    assert_int_equal(check_entries(*state), 1);
+
+    fd = lr_fragment_create(*state, 3);
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(after.st_size, LR_FLV_FILE_HEADER);
+    assert_int_equal(after.st_mode & 0777, before.st_mode & 0777);
+    close(fd);
+
+    assert_int_equal(check_entries(*state), 1);
+    assert_int_equal(check_read(*state, "000003.flv", &left), LR_OK);
+    assert_int_equal(left.len, LR_FLV_FILE_HEADER);
+    assert_memory_equal(left.data, flv.data, LR_FLV_FILE_HEADER);
+
+    /* and the one after that is new */
+
+    fd = lr_fragment_create(*state, 4);
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_int_not_equal(before.st_ino, after.st_ino);
+    close(fd);
+
+    assert_int_equal(check_entries(*state), 2);
+
+    lr_buf_free(&flv);
+    lr_buf_free(&rows);
+    lr_buf_free(&left);
+}
+
+
 int
 main(void)
 {
 #define t(f)  cmocka_unit_test_setup_teardown(f, check_setup, check_teardown)
     const struct CMUnitTest  tests[] = {
         t(cut_anywhere),
+        t(spare_file),
         t(bad_tables),
         t(versions),
         t(flags),

@@ -1,0 +1,207 @@
+package LiveRecord::Bench;
+
+# Copyright (C) the ngx_live_record authors
+
+# What the benches share: what the kernel knows of processes, and tables.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Exporter qw/ import /;
+use File::Find qw/ find /;
+use POSIX qw/ strftime sysconf _SC_CLK_TCK /;
+
+use LiveRecord;
+
+our @EXPORT = qw/ cpu_of rss_of hwm_of touch_memory machine put_aside
+    markdown verdict median spread table /;
+
+###############################################################################
+
+my ($markdown, @finished);
+
+END { my $status = $?; $_->cleanup() for @finished; $? = $status }
+
+sub markdown { $markdown = shift }
+
+# ext4 looks at every inode that was removed within the last minutes before
+# it takes one for a new file, so removing the files of one run would slow
+# down the making of files in the next.  They are emptied, and removed when
+# all is over.
+
+sub put_aside {
+    my ($t) = @_;
+
+    find({ no_chdir => 1, wanted => sub { truncate $_, 0 if -f } },
+        $t->dir());
+
+    push @finished, $t;
+}
+
+###############################################################################
+# what the kernel knows of the workers
+
+# seconds of CPU, user and system, of all threads.  The ticks of "stat" are
+# 10 ms, a tenth of what some of the runs take.
+
+sub cpu_of {
+    my (@pids) = @_;
+    my $sum = 0;
+
+    for my $pid (@pids) {
+        my @tasks = glob "/proc/$pid/task/*/schedstat";
+        my @ns = map { eval { read_file($_) } =~ /^(\d+)/ ? $1 : () } @tasks;
+
+        if (@ns && @ns == @tasks) {
+            $sum += $_ / 1e9 for @ns;
+            next;
+        }
+
+        my $stat = read_file("/proc/$pid/stat");
+        $stat =~ s/^.*\) //s;
+
+        my @field = split ' ', $stat;
+        $sum += ($field[11] + $field[12]) / sysconf(_SC_CLK_TCK);
+    }
+
+    return $sum;
+}
+
+# KB.  VmRSS is a sum that each thread adds to now and then, smaps is counted.
+
+sub rss_of {
+    my (@pids) = @_;
+    my $sum = 0;
+
+    for my $pid (@pids) {
+        my $text = eval { read_file("/proc/$pid/smaps_rollup") };
+        $text = read_file("/proc/$pid/status")
+            unless defined $text && $text =~ /^Rss:/m;
+        $sum += $1 if $text =~ /^(?:Rss|VmRSS):\s+(\d+) kB/m;
+    }
+
+    return $sum;
+}
+
+sub hwm_of {
+    my (@pids) = @_;
+    my $sum = 0;
+
+    for (@pids) {
+        $sum += $1 if read_file("/proc/$_/status") =~ /^VmHWM:\s+(\d+) kB/m;
+    }
+
+    return $sum;
+}
+
+# A virtual machine gets its memory from the host when it is used for the
+# first time, and that time is put down to whoever uses it: the page cache of
+# those who write would look expensive in the first runs.  So most of what is
+# free is used once by a child, which gives it back by its end.
+
+sub touch_memory {
+    my ($kb) = read_file('/proc/meminfo') =~ /^MemAvailable:\s+(\d+)/m;
+    return unless $kb;
+
+    my $pid = fork();
+    die "fork: $!\n" unless defined $pid;
+
+    if ($pid == 0) {
+
+        # if that is more than we may have, nobody else is to die of it
+        eval { write_file('/proc/self/oom_score_adj', '1000') };
+
+        my $chunk = 16 << 20;
+        my @kept;
+
+        # each chunk is written to, which is what this is about
+        push @kept, "\1" x $chunk for 1 .. int($kb * 1024 * 0.6 / $chunk);
+
+        POSIX::_exit(0);
+    }
+
+    waitpid $pid, 0;
+    print STDERR "memory could not be touched\n" if $?;
+}
+
+sub machine {
+    my ($cpu) = (eval { read_file('/proc/cpuinfo') } || '')
+        =~ /^model name\s*:\s*(.*)$/m;
+    my $cores = () = (eval { read_file('/proc/cpuinfo') } || '')
+        =~ /^processor\s*:/mg;
+    my ($kb) = read_file('/proc/meminfo') =~ /^MemTotal:\s+(\d+)/m;
+    my ($load) = read_file('/proc/loadavg') =~ /^(\S+)/;
+    my $nginx = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
+    my ($version) = `$nginx -v 2>&1` =~ m!nginx/(\S+)!;
+
+    $cpu = 'CPU unknown' unless defined $cpu;
+
+    return sprintf '%s, %d cores, %.0f GB, Linux %s, nginx %s, %s, load'
+        . ' before %s', $cpu, $cores, $kb / 1e6, (POSIX::uname())[2],
+        $version || 'unknown', strftime('%Y-%m-%d', gmtime), $load;
+}
+
+###############################################################################
+# tables
+
+sub verdict {
+    my ($what, $value, $limit, $format) = @_;
+
+    return [ $what, sprintf($format, $value), sprintf($format, $limit),
+        $value <= $limit ? 'OK' : 'MISSED' ];
+}
+
+sub median {
+    my @v = sort { $a <=> $b } @{$_[0]};
+    return ($v[$#v / 2] + $v[@v / 2]) / 2;
+}
+
+sub spread {
+    my ($format, $values) = @_;
+    my @v = sort { $a <=> $b } @$values;
+
+    return sprintf $format, $v[0] if @v == 1;
+    return sprintf "$format ($format..$format)", median(\@v), $v[0], $v[-1];
+}
+
+# titles, cells; in Markdown if that was asked for
+
+sub table {
+    my ($title, @rows) = @_;
+
+    print "\n$title\n\n";
+
+    my @width;
+
+    for my $row (@rows) {
+        for (0 .. $#$row) {
+            my $n = length $row->[$_];
+            $width[$_] = $n if $n > ($width[$_] || 0);
+        }
+    }
+
+    for my $i (0 .. $#rows) {
+        my @cells = map { sprintf '%-*s', $width[$_], $rows[$i][$_] }
+            0 .. $#{$rows[$i]};
+
+        if ($markdown) {
+            print '| ', join(' | ', @cells), " |\n";
+            print '|', join('|', map { '-' x ($_ + 2) } @width), "|\n"
+                if $i == 0;
+            next;
+        }
+
+        (my $line = join '  ', @cells) =~ s/ +$//;
+        print "$line\n";
+    }
+
+    return '';
+}
+
+###############################################################################
+
+1;
+
+###############################################################################
