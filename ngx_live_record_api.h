@@ -23,6 +23,9 @@
 
 #define NGX_LIVE_RECORD_API_VERSION  "2016-11-01"
 
+/* an action that needs longer is given up */
+#define NGX_LIVE_RECORD_API_TIMEOUT  60000
+
 /* bytes of a call's query and form together, at most */
 #define NGX_LIVE_RECORD_API_BODY     65536
 
@@ -70,6 +73,8 @@ struct ngx_live_record_api_s {
     const char               *domain;
     const char               *app;
     const char               *stream;
+
+    ngx_event_t               timer;         /* while an action is at work */
 
     /* the action's own */
 

@@ -109,6 +109,10 @@ ngx_live_record_api_send(ngx_live_record_api_t *api, ngx_uint_t status,
 
     api->answered = 1;
 
+    if (api->timer.timer_set) {
+        ngx_del_timer(&api->timer);
+    }
+
     rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     if (o != NULL

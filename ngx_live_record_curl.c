@@ -18,7 +18,7 @@
 static int ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd,
     int what, void *data, void *socket);
 static ngx_int_t ngx_live_record_curl_event(ngx_event_t *ev, ngx_uint_t on,
-    ngx_int_t event);
+    ngx_int_t event, ngx_uint_t flags);
 static int ngx_live_record_curl_timeout(CURLM *multi, long ms, void *data);
 static void ngx_live_record_curl_handler(ngx_event_t *ev);
 static void ngx_live_record_curl_timer(ngx_event_t *ev);
@@ -110,6 +110,7 @@ static int
 ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
     void *data, void *socket)
 {
+    ngx_uint_t         flags;
     ngx_connection_t  *c;
 
     c = socket;
@@ -120,8 +121,13 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
             return 0;
         }
 
-        (void) ngx_live_record_curl_event(c->read, 0, NGX_READ_EVENT);
-        (void) ngx_live_record_curl_event(c->write, 0, NGX_WRITE_EVENT);
+        /* of a transfer that is given up while it connects, it is closed */
+
+        flags = fcntl(fd, F_GETFD) == -1 ? NGX_CLOSE_EVENT : 0;
+
+        (void) ngx_live_record_curl_event(c->read, 0, NGX_READ_EVENT, flags);
+        (void) ngx_live_record_curl_event(c->write, 0, NGX_WRITE_EVENT,
+                                          flags);
 
         if (c->read->posted) {
             ngx_delete_posted_event(c->read);
@@ -164,23 +170,24 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
     }
 
     (void) ngx_live_record_curl_event(c->read, what & CURL_POLL_IN,
-                                      NGX_READ_EVENT);
+                                      NGX_READ_EVENT, 0);
     (void) ngx_live_record_curl_event(c->write, what & CURL_POLL_OUT,
-                                      NGX_WRITE_EVENT);
+                                      NGX_WRITE_EVENT, 0);
 
     return 0;
 }
 
 
 static ngx_int_t
-ngx_live_record_curl_event(ngx_event_t *ev, ngx_uint_t on, ngx_int_t event)
+ngx_live_record_curl_event(ngx_event_t *ev, ngx_uint_t on, ngx_int_t event,
+    ngx_uint_t flags)
 {
     if (on) {
         return ev->active ? NGX_OK
                           : ngx_add_event(ev, event, NGX_LEVEL_EVENT);
     }
 
-    return ev->active ? ngx_del_event(ev, event, 0) : NGX_OK;
+    return ev->active ? ngx_del_event(ev, event, flags) : NGX_OK;
 }
 
 
