@@ -15,6 +15,8 @@
 #include "ngx_live_record_bucket.h"
 
 
+/* ngx_live_record_api_index_place.c */
+
 /*
  * StartTime and EndTime: both there, in their order, and not more than four
  * days apart.  NGX_ERROR after an answer.

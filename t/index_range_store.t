@@ -222,6 +222,14 @@ for my $type (qw/ oss s3 /) {
     $oss->faults({ fault => 'stall', method => 'GET' });
     $api->leave($_ / 20, %range, OssObject => 'e.m3u8') for 0 .. 4;
 
+    # a worker that exits stays until it has answered
+
+    my $late = $api->begin(%range, OssObject => 'late.m3u8');
+    wait_for(sub { ($oss->seen(''))[0] > 5 }, 10, 'a request that stalls');
+    $t->reload();
+    like($api->leave(30, $late), qr/^HTTP\S+ [25]00 /,
+        "$type: an answer after a reload");
+
     $oss->faults();
     $r = $api->create(%range, OssObject => 'e.m3u8');
     is($r->{code}, undef, "$type: it works again");

@@ -89,10 +89,10 @@ sub complete {
     return %params;
 }
 
-# begins to make an index, and goes away after some seconds
+# begins to make an index, and gives the connection
 
-sub leave {
-    my ($self, $after, %params) = @_;
+sub begin {
+    my ($self, %params) = @_;
     my $encode = sub {
         return $_[0] =~ s/([^A-Za-z0-9_.~-])/sprintf '%%%02X', ord $1/ger;
     };
@@ -118,6 +118,16 @@ sub leave {
         . " HTTP/1.0\r\nHost: localhost\r\n\r\n";
     $s->flush();
 
+    return $s;
+}
+
+# the first line of the answer, if it comes within some seconds; otherwise
+# the caller has gone
+
+sub leave {
+    my ($self, $after, @call) = @_;
+
+    my $s = ref $call[0] ? $call[0] : $self->begin(@call);
     my $answered = IO::Select->new($s)->can_read($after);
     my $line = $answered ? <$s> : '';
 
