@@ -30,6 +30,9 @@ static ngx_live_record_request_t *ngx_live_record_bucket_turn(
 static void ngx_live_record_bucket_timer(ngx_event_t *ev);
 
 
+ngx_uint_t  ngx_live_record_threads_gone;
+
+
 /* kept for the next fragment, so that memory follows the requests under way
    and not the recordings */
 

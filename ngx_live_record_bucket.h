@@ -110,6 +110,9 @@ struct ngx_live_record_request_s {
 };
 
 
+/* the worker has left its event loop: no thread will tell of its end */
+extern ngx_uint_t  ngx_live_record_threads_gone;
+
 /* the largest object that is read into memory */
 #define NGX_LIVE_RECORD_GET_MAX  (8 * 1024 * 1024)
 

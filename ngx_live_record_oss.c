@@ -568,7 +568,7 @@ ngx_live_record_oss_cancel(ngx_live_record_request_t *req)
         t->started = 0;
     }
 
-    if (t->thread && !ngx_exiting && !ngx_terminate) {
+    if (t->thread && !ngx_live_record_threads_gone) {
         return LR_AGAIN;
     }
 
