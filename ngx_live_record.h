@@ -17,10 +17,10 @@
 #include <ngx_thread_pool.h>
 
 #include "lr_core.h"
-#include "lr_cred.h"
 #include "lr_gate.h"
 #include "lr_name.h"
 #include "lr_object.h"
+#include "lr_quota.h"
 #include "lr_rate.h"
 #include "lr_retry.h"
 #include "lr_settings.h"
@@ -32,12 +32,6 @@
 #define NGX_LIVE_RECORD_DIR          0
 #define NGX_LIVE_RECORD_OSS          1
 #define NGX_LIVE_RECORD_S3           2
-
-#define NGX_LIVE_RECORD_CRED_NONE    0
-#define NGX_LIVE_RECORD_CRED_ENV     1
-#define NGX_LIVE_RECORD_CRED_FILE    2
-#define NGX_LIVE_RECORD_CRED_KEY     3
-
 
 #define NGX_LIVE_RECORD_MD5          0
 #define NGX_LIVE_RECORD_CRC64NVME    1
@@ -55,6 +49,7 @@
 
 typedef struct ngx_live_record_bucket_counts_s
                                               ngx_live_record_bucket_counts_t;
+typedef struct ngx_live_record_cred_s  ngx_live_record_cred_t;
 
 
 /* a live_record_bucket block */
@@ -69,9 +64,8 @@ typedef struct {
     ngx_str_t                  endpoint;       /* of stores, as the rest */
     ngx_str_t                  region;
     ngx_str_t                  bucket;
-    ngx_uint_t                 cred_type;
-    ngx_str_t                  cred_file;
-    lr_cred_t                  cred;
+    ngx_live_record_cred_t    *cred;           /* where its key is from */
+    ngx_str_t                  metadata_endpoint;
     ngx_uint_t                 signature;      /* of oss: 1 or 4 */
     ngx_flag_t                 conditional_put;
     ngx_uint_t                 checksum;       /* of s3 */
@@ -109,9 +103,6 @@ typedef struct {
     ngx_event_t                limit_timer;
     ngx_thread_mutex_t         limit_mutex;    /* of a dir's threads */
     ngx_uint_t                 failing;        /* lr_retry_e last logged */
-    time_t                     cred_mtime;
-    time_t                     cred_checked;
-    off_t                      cred_size;
     int64_t                    skew;           /* store's clock - ours, s */
     char                       told[64];       /* by an s3: its region */
     void                      *client;
@@ -137,6 +128,9 @@ typedef struct {
 typedef struct {
     ngx_str_t                  spool;
     off_t                      max_size;
+    off_t                      min_free;       /* or LR_QUOTA_AUTO */
+    lr_quota_zone_t           *zone_addr;
+    ngx_cycle_t               *cycle;
     ngx_flag_t                 fsync;
     size_t                     buffer;         /* per stream, at most */
     ngx_thread_pool_t         *thread_pool;
@@ -243,6 +237,33 @@ ngx_live_record_template_t *ngx_live_record_find_template(
 ngx_int_t ngx_live_record_init_paths(ngx_cycle_t *cycle,
     ngx_live_record_main_conf_t *lmcf);
 
+/*
+ * Makes this nginx the owner of the spool; NGX_ERROR if it is another's.  The
+ * spool of before is given up when the new configuration is taken.
+ */
+ngx_int_t ngx_live_record_own(ngx_cycle_t *cycle,
+    ngx_live_record_main_conf_t *lmcf);
+void ngx_live_record_paths_taken(ngx_cycle_t *cycle,
+    ngx_live_record_main_conf_t *lmcf);
+
+
+/* ngx_live_record_zone.c */
+
+/* what this worker holds of the room in the spool */
+extern lr_quota_t  ngx_live_record_quota;
+
+/* the memory that workers share; its making makes the directories, too */
+ngx_int_t ngx_live_record_zone_add(ngx_conf_t *cf,
+    ngx_live_record_main_conf_t *lmcf);
+
+/* a worker begins and ends to count what is in the spool with the others */
+ngx_int_t ngx_live_record_zone_init(ngx_cycle_t *cycle);
+void ngx_live_record_zone_exit(ngx_cycle_t *cycle);
+
+/* why a full spool takes no more: a constant, and a text with numbers */
+const char *ngx_live_record_zone_why(void);
+void ngx_live_record_zone_text(char *text, size_t size);
+
 
 /* ngx_live_record_recorder.c: one per publisher that is recorded */
 
@@ -291,9 +312,6 @@ void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
 void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,
     const char *why);
 
-/* whether the spool has reached its "max_size" */
-void ngx_live_record_recorder_full(ngx_uint_t full);
-
 /* bytes of all recorders of the worker that are not on the disk yet */
 size_t ngx_live_record_recorder_backlog(void);
 
@@ -316,6 +334,15 @@ ngx_uint_t ngx_live_record_shipper_owns(const char *id);
  */
 void ngx_live_record_shipper_tell(const char *dir, const char *id,
     ngx_uint_t alive);
+
+/* a bucket has another access key: what was refused is tried at once */
+void ngx_live_record_shipper_renewed(ngx_live_record_bucket_t *b);
+
+
+/* ngx_live_record_bucket.c */
+
+/* the same: requests that wait for the bucket to be well are begun */
+void ngx_live_record_bucket_renewed(ngx_live_record_bucket_t *b);
 
 
 #endif /* _NGX_LIVE_RECORD_H_INCLUDED_ */

@@ -104,6 +104,7 @@ ngx_live_record_create_main_conf(ngx_conf_t *cf)
      *     lmcf->templates = 0;
      */
 
+    lmcf->min_free = LR_QUOTA_AUTO;
     lmcf->fsync = NGX_CONF_UNSET;
     lmcf->buffer = NGX_CONF_UNSET_SIZE;
 
@@ -135,16 +136,20 @@ ngx_live_record_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&lmcf->timezone, "utc");
     }
 
-    if (lmcf->spool.len && lmcf->thread_pool == NULL) {
+    if (lmcf->spool.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (lmcf->thread_pool == NULL) {
         lmcf->thread_pool = ngx_thread_pool_add(cf, &pool);
         if (lmcf->thread_pool == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
-    if (lmcf->spool.len
-        && (ngx_live_record_streams_add(cf, lmcf) != NGX_OK
-            || ngx_live_record_counters_add(cf, lmcf) != NGX_OK))
+    if (ngx_live_record_zone_add(cf, lmcf) != NGX_OK
+        || ngx_live_record_streams_add(cf, lmcf) != NGX_OK
+        || ngx_live_record_counters_add(cf, lmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -320,10 +325,28 @@ ngx_live_record_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
+        if (ngx_strncmp(value[i].data, "min_free=", 9) == 0) {
+            s.data = value[i].data + 9;
+            s.len = value[i].len - 9;
+
+            lmcf->min_free = ngx_parse_offset(&s);
+
+            if (lmcf->min_free == NGX_ERROR) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid value \"%V\" of \"min_free\" in "
+                                   "\"live_record_spool\", it must be a "
+                                   "size, 0 or more", &s);
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\" of "
                            "\"live_record_spool\", it takes \"max_size=\", "
-                           "\"buffer=\" and \"fsync=on|off\"", &value[i]);
+                           "\"min_free=\", \"buffer=\" and "
+                           "\"fsync=on|off\"", &value[i]);
         return NGX_CONF_ERROR;
     }
 

@@ -234,7 +234,9 @@ ngx_live_record_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_live_record_init_paths(cycle, lmcf);
+    ngx_live_record_paths_taken(cycle, lmcf);
+
+    return NGX_OK;
 }
 
 
@@ -269,7 +271,8 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
     ngx_live_record_publisher_init();
     ngx_live_record_command_init(cycle);
 
-    if (ngx_live_record_recorder_init(cycle) != NGX_OK
+    if (ngx_live_record_zone_init(cycle) != NGX_OK
+        || ngx_live_record_recorder_init(cycle) != NGX_OK
         || ngx_live_record_demand_init(cycle) != NGX_OK)
     {
         return NGX_ERROR;
@@ -293,6 +296,7 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
     ngx_live_record_streams_exit();
     ngx_live_record_shipper_exit(cycle);
     ngx_live_record_counters_exit();
+    ngx_live_record_zone_exit(cycle);
 }
 
 

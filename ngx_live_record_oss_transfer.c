@@ -115,10 +115,11 @@ ngx_live_record_oss_signed(ngx_live_record_oss_t *t)
     sign.nquery = t->nparams;
     sign.headers = t->asked;
     sign.nheaders = t->nasked;
-    sign.cred = &b->cred;
+    sign.cred = &b->cred->key;
     sign.region = b->told[0] ? b->told : (char *) b->region.data;
     sign.time = ngx_time() + (time_t) b->skew;
     t->skew = b->skew;
+    t->serial = b->cred->serial;
     ngx_cpystrn((u_char *) t->region, (u_char *) sign.region,
                 sizeof(t->region));
 
@@ -242,7 +243,8 @@ ngx_live_record_oss_route(ngx_live_record_oss_t *t)
     /*
      * A time with too few bytes, not a time for the whole.  A store that is
      * busy with what it was told may send one now and then, to show that it
-     * is there still; so only what is to move bytes has to be fast.
+     * is there still; so only what is to move bytes has to be fast.  And
+     * nobody is given up for being as slow as we make him.
      */
 
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * The directories that are made at the start.
+ * The directories that are made at the start, and whose the spool is.
  */
 
 
@@ -12,6 +12,8 @@
 #include <dirent.h>
 #include <grp.h>
 
+#include "lr_owner.h"
+#include "lr_recording.h"
 #include "ngx_live_record.h"
 
 
@@ -19,6 +21,8 @@ static ngx_int_t ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     const char *directive, ngx_uint_t mode);
 static ngx_int_t ngx_live_record_try_dir(ngx_cycle_t *cycle,
     ngx_core_conf_t *ccf, const char *path);
+static void ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool,
+    char *pid_path);
 static ngx_uint_t ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir);
 static ngx_uint_t ngx_live_record_empty_dir(const char *path);
 
@@ -31,6 +35,11 @@ static ngx_uint_t ngx_live_record_empty_dir(const char *path);
 /* of the master's last configuration */
 
 static u_char  ngx_live_record_last_spool[1025];
+
+/* descriptors: of the spool in use, and of a new configuration's */
+
+static int  ngx_live_record_owner = -1;
+static int  ngx_live_record_owner_next = -1;
 
 
 ngx_int_t
@@ -46,21 +55,6 @@ ngx_live_record_init_paths(ngx_cycle_t *cycle,
     {
         return NGX_ERROR;
     }
-
-    /* old workers go on in the old one, and nobody looks after it then */
-
-    if (ngx_live_record_last_spool[0]
-        && ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data) != 0)
-    {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                      "live record: \"live_record_spool\" was \"%s\" and is "
-                      "\"%V\" now: what is in the old one waits there until "
-                      "it is configured again", ngx_live_record_last_spool,
-                      &lmcf->spool);
-    }
-
-    ngx_cpystrn(ngx_live_record_last_spool, lmcf->spool.data,
-                sizeof(ngx_live_record_last_spool));
 
     b = lmcf->buckets.elts;
 
@@ -89,6 +83,122 @@ ngx_live_record_init_paths(ngx_cycle_t *cycle,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The next generation of the same service, which is told by its pid file or
+ * because it was started by the one before, shares the spool with what is
+ * left of that.
+ */
+
+ngx_int_t
+ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
+{
+    int               rc;
+    uid_t             uid;
+    char              other[LR_PATH_MAX];
+    ngx_core_conf_t  *ccf;
+
+    if (ngx_test_config) {
+        return NGX_OK;
+    }
+
+    /* of a configuration that was not taken in the end */
+
+    if (ngx_live_record_owner_next != -1) {
+        close(ngx_live_record_owner_next);
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    uid = geteuid() == 0 && ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
+          ? (uid_t) ccf->user : (uid_t) -1;
+
+    rc = lr_owner_take((char *) lmcf->spool.data, (char *) ccf->pid.data,
+                       ngx_inherited
+                       || ngx_strcmp(ngx_live_record_last_spool,
+                                     lmcf->spool.data) == 0,
+                       uid, &ngx_live_record_owner_next, other);
+
+    if (rc == LR_OK) {
+        return NGX_OK;
+    }
+
+    if (rc == LR_DECLINED) {
+        ngx_live_record_not_own(cycle, &lmcf->spool, other);
+        return NGX_ERROR;
+    }
+
+    if (ngx_errno == NGX_ENOSPC) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno,
+                      "live record: \"%V/" LR_OWNER_FILE "\" cannot be made: "
+                      "that another nginx uses the spool is not noticed",
+                      &lmcf->spool);
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                  "\"%V/" LR_OWNER_FILE "\" of \"live_record_spool\" cannot "
+                  "be opened and locked", &lmcf->spool);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool, char *pid_path)
+{
+    long  pid;
+    char  process[64];
+
+    pid = lr_owner_pid(pid_path);
+
+    if (pid) {
+        (void) snprintf(process, sizeof(process), "process %ld", pid);
+
+    } else {
+        (void) snprintf(process, sizeof(process), "what is left of it");
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                  "\"live_record_spool\" \"%V\" is in use by another nginx, "
+                  "with \"pid\" \"%s\" (%s): give each nginx a spool of its "
+                  "own", spool, pid_path, process);
+}
+
+
+void
+ngx_live_record_paths_taken(ngx_cycle_t *cycle,
+    ngx_live_record_main_conf_t *lmcf)
+{
+    if (ngx_test_config) {
+        return;
+    }
+
+    /* old workers go on with their own descriptors */
+
+    if (ngx_live_record_owner != -1) {
+        close(ngx_live_record_owner);
+    }
+
+    ngx_live_record_owner = ngx_live_record_owner_next;
+    ngx_live_record_owner_next = -1;
+
+    /* they go on in the old spool, and nobody looks after it then */
+
+    if (ngx_live_record_last_spool[0]
+        && ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data) != 0)
+    {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "live record: \"live_record_spool\" was \"%s\" and is "
+                      "\"%V\" now: what is in the old one waits there until "
+                      "it is configured again", ngx_live_record_last_spool,
+                      &lmcf->spool);
+    }
+
+    ngx_cpystrn(ngx_live_record_last_spool, lmcf->spool.data,
+                sizeof(ngx_live_record_last_spool));
 }
 
 

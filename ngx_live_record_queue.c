@@ -170,6 +170,8 @@ ngx_live_record_queue_append(ngx_live_record_queue_t *q, const u_char *p,
         p += len;
         n -= len;
 
+        lr_quota_take(&ngx_live_record_quota, len);
+
         if (q->left == 0) {
             ngx_live_record_queue_seal(q);
         }
@@ -184,6 +186,10 @@ ngx_live_record_queue_open(ngx_live_record_queue_t *q,
     const lr_fragment_t *f)
 {
     ngx_live_record_step_t  *step;
+
+    /* the close, which always comes, gives it back */
+
+    lr_quota_take(&ngx_live_record_quota, NGX_LIVE_RECORD_FRAGMENT);
 
     step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_OPEN);
 
@@ -212,6 +218,8 @@ ngx_live_record_queue_close(ngx_live_record_queue_t *q, lr_buf_t *rows,
 
         /* the next open closes what is open by its file alone */
 
+        lr_quota_done(&ngx_live_record_quota,
+                      rows->len + NGX_LIVE_RECORD_FRAGMENT);
         rows->len = 0;
         return;
     }
@@ -796,10 +804,19 @@ ngx_live_record_get_block(void)
 }
 
 
+/* of a step that is on the disk, or will never be */
+
 static void
 ngx_live_record_free_step(ngx_live_record_step_t *step)
 {
+    if (step->type == NGX_LIVE_RECORD_STEP_CLOSE) {
+        lr_quota_done(&ngx_live_record_quota,
+                      step->rows.len + NGX_LIVE_RECORD_FRAGMENT);
+    }
+
     if (step->block) {
+        lr_quota_done(&ngx_live_record_quota, step->len);
+
         ngx_live_record_bytes -= NGX_LIVE_RECORD_BLOCK;
 
         if (ngx_live_record_nblocks < NGX_LIVE_RECORD_FREE_BLOCKS) {

@@ -19,6 +19,12 @@
 /* so many bytes make a write worth while before its time */
 #define NGX_LIVE_RECORD_BATCH  524288
 
+/*
+ * What a fragment takes of the spool beside its bytes and rows: the ends of
+ * the last blocks of its files, and lines in both journals.
+ */
+#define NGX_LIVE_RECORD_FRAGMENT  16384
+
 
 typedef struct ngx_live_record_queue_s  ngx_live_record_queue_t;
 typedef struct ngx_live_record_step_s  ngx_live_record_step_t;

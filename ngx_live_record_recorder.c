@@ -36,6 +36,16 @@
 /* of a cache, as far as it matters here */
 #define NGX_LIVE_RECORD_LINE         64
 
+/* of a message in the spool, beside its bytes */
+#define NGX_LIVE_RECORD_TAG          (LR_FLV_TAG_HEADER + LR_FLV_TAG_TRAILER  \
+                                      + sizeof(lr_row_t))
+
+/* what a recording takes before there is a fragment: files of a block */
+#define NGX_LIVE_RECORD_EMPTY        16384
+
+/* of a reason, with the path of the spool */
+#define NGX_LIVE_RECORD_TEXT         1280
+
 /* no sequence header is larger */
 #define NGX_LIVE_RECORD_CONFIG_MAX   65536
 
@@ -122,7 +132,7 @@ struct ngx_live_record_recorder_s {
     ngx_event_t                  claim_event;
     ngx_msec_t                   claim_until;
     lr_claim_t                  *claim;
-    char                         err[512];
+    char                         err[NGX_LIVE_RECORD_TEXT];
     int                          rc;
 
     ngx_live_record_early_t     *early;
@@ -136,13 +146,16 @@ static void ngx_live_record_make_id(ngx_live_record_recorder_t *r);
 static void ngx_live_record_claim_again(ngx_event_t *ev);
 static void ngx_live_record_claim_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_claim_done(ngx_event_t *ev);
+static void ngx_live_record_claim_failed(ngx_live_record_recorder_t *r,
+    const char *why);
 static ngx_live_record_recorder_t *ngx_live_record_predecessor(
     ngx_live_record_recorder_t *r);
 static void ngx_live_record_started(ngx_live_record_recorder_t *r);
 static void ngx_live_record_keep(ngx_live_record_recorder_t *r,
     ngx_uint_t type, uint32_t timestamp, ngx_chain_t *in, size_t size);
 static void ngx_live_record_replay(ngx_live_record_recorder_t *r);
-static void ngx_live_record_drop_early(ngx_live_record_recorder_t *r);
+static void ngx_live_record_drop_early(ngx_live_record_recorder_t *r,
+    const char *why);
 
 static void ngx_live_record_message(ngx_live_record_recorder_t *r,
     ngx_uint_t type, uint32_t timestamp, int64_t wall, ngx_chain_t *in,
@@ -155,6 +168,8 @@ static void ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body);
 static ngx_uint_t ngx_live_record_accept(ngx_live_record_recorder_t *r,
     lr_flv_body_t *body, ngx_uint_t video, size_t size);
+static void ngx_live_record_full(ngx_live_record_recorder_t *r,
+    const char *why);
 static const char *ngx_live_record_obstacle(ngx_live_record_recorder_t *r,
     size_t size);
 static void ngx_live_record_suspend(ngx_live_record_recorder_t *r);
@@ -182,7 +197,6 @@ static ngx_queue_t       ngx_live_record_recorders;
 static ngx_event_t       ngx_live_record_timer;
 static ngx_connection_t  ngx_live_record_dummy;
 static ngx_uint_t        ngx_live_record_serial;
-static ngx_uint_t        ngx_live_record_full;
 
 
 ngx_int_t
@@ -272,9 +286,13 @@ void
 ngx_live_record_recorder_release(ngx_live_record_recorder_t *r,
     unsigned formats, int64_t cycle)
 {
+    lr_settings_t  *st;
+
+    st = &r->settings;
+    st->formats = formats;
+    st->cycle = cycle;
+
     r->hold = NGX_LIVE_RECORD_GO;
-    r->settings.formats = formats;
-    r->settings.cycle = cycle;
 
     if (r->stopped && r->early == NULL) {
         ngx_live_record_free(r);
@@ -330,8 +348,18 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
      * here, or in another worker, where its lock is seen.
      */
 
-    if (ngx_live_record_predecessor(r)) {
+    if (ngx_live_record_predecessor(r)
+        || !lr_quota_known(ngx_live_record_quota.zone))
+    {
         ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
+        return;
+    }
+
+    if (lr_quota_ask(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY)
+        != LR_OK)
+    {
+        ngx_live_record_zone_text(r->err, sizeof(r->err));
+        ngx_live_record_claim_failed(r, ngx_live_record_zone_why());
         return;
     }
 
@@ -342,6 +370,7 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
     task->event.data = r;
 
     r->claiming = 1;
+    lr_quota_take(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
 
     if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
         != NGX_OK)
@@ -349,6 +378,7 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
         /* its queue is full; frames are kept until it is not */
 
         r->claiming = 0;
+        lr_quota_done(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
         ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
     }
 }
@@ -439,6 +469,7 @@ ngx_live_record_claim_done(ngx_event_t *ev)
 
     r = ev->data;
     r->claiming = 0;
+    lr_quota_done(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
 
     if (r->rc == LR_AGAIN) {
         ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
@@ -446,26 +477,33 @@ ngx_live_record_claim_done(ngx_event_t *ev)
     }
 
     if (r->rc != LR_OK) {
-        if (!r->disk_error) {
-            r->disk_error = 1;
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "live record: \"%s/%s\" is not recorded for now: "
-                          "%s", r->settings.app, r->settings.stream, r->err);
-        }
-
-        ngx_live_record_drop_early(r);
-        r->suspended = 1;
-
-        if (r->stopped) {
-            ngx_live_record_free(r);
-            return;
-        }
-
-        ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_DISK_RETRY);
+        ngx_live_record_claim_failed(r, "the spool failed");
         return;
     }
 
     ngx_live_record_started(r);
+}
+
+
+static void
+ngx_live_record_claim_failed(ngx_live_record_recorder_t *r, const char *why)
+{
+    if (!r->disk_error) {
+        r->disk_error = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%s/%s\" is not recorded for now: %s",
+                      r->settings.app, r->settings.stream, r->err);
+    }
+
+    ngx_live_record_drop_early(r, why);
+    r->suspended = 1;
+
+    if (r->stopped) {
+        ngx_live_record_free(r);
+        return;
+    }
+
+    ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_DISK_RETRY);
 }
 
 
@@ -650,7 +688,7 @@ ngx_live_record_replay(ngx_live_record_recorder_t *r)
 
 
 static void
-ngx_live_record_drop_early(ngx_live_record_recorder_t *r)
+ngx_live_record_drop_early(ngx_live_record_recorder_t *r, const char *why)
 {
     lr_flv_body_t              body;
     ngx_live_record_early_t   *e, **p;
@@ -669,7 +707,7 @@ ngx_live_record_drop_early(ngx_live_record_recorder_t *r)
 
         *p = e->next;
         r->kept -= e->size;
-        ngx_live_record_lose(r, e->size, "the spool failed");
+        ngx_live_record_lose(r, e->size, why);
         ngx_free(e);
     }
 
@@ -933,9 +971,17 @@ static ngx_uint_t
 ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
     ngx_uint_t video, size_t size)
 {
+    ngx_uint_t   full;
     const char  *why;
 
-    why = ngx_live_record_obstacle(r, size);
+    /* with what a fragment takes that may begin with it */
+
+    full = lr_quota_ask(&ngx_live_record_quota,
+                        size + NGX_LIVE_RECORD_TAG + NGX_LIVE_RECORD_FRAGMENT)
+           != LR_OK;
+
+    why = full ? ngx_live_record_zone_why()
+               : ngx_live_record_obstacle(r, size);
 
     if (!r->suspended) {
 
@@ -943,11 +989,16 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
             return 1;
         }
 
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%s/%s\" loses frames: %s, %uz bytes "
-                      "wait for \"%V\"", r->settings.app,
-                      r->settings.stream, why, r->out.memory,
-                      &ngx_live_record_conf->spool);
+        if (full) {
+            ngx_live_record_full(r, why);
+
+        } else {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: \"%s/%s\" loses frames: %s, %uz "
+                          "bytes wait for \"%V\"", r->settings.app,
+                          r->settings.stream, why, r->out.memory,
+                          &ngx_live_record_conf->spool);
+        }
 
         ngx_live_record_suspend(r);
     }
@@ -970,16 +1021,27 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
 }
 
 
-/* what stands against a frame of this size, or NULL */
+static void
+ngx_live_record_full(ngx_live_record_recorder_t *r, const char *why)
+{
+    char  text[NGX_LIVE_RECORD_TEXT];
+
+    ngx_live_record_zone_text(text, sizeof(text));
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: \"%s/%s\" loses frames: %s",
+                  r->settings.app, r->settings.stream, text);
+
+    ngx_live_record_queue_error(&r->out, why);
+}
+
+
+/* what but a full spool stands against a frame of this size, or NULL */
 
 static const char *
 ngx_live_record_obstacle(ngx_live_record_recorder_t *r, size_t size)
 {
     size_t  limit;
-
-    if (ngx_live_record_full) {
-        return "the spool has reached its max_size";
-    }
 
     limit = ngx_live_record_conf->buffer;
 
@@ -1135,6 +1197,7 @@ ngx_live_record_tag(ngx_live_record_recorder_t *r, ngx_uint_t type,
     row->size = (uint32_t) size;
 
     lr_buf_append(&r->rows, row, sizeof(lr_row_t));
+    lr_quota_take(&ngx_live_record_quota, sizeof(lr_row_t));
 
     lr_flv_tag_header(b, type, size, row->dts);
 
@@ -1421,6 +1484,10 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
 
     ngx_live_record_queue_free(&r->out);
 
+    if (ngx_queue_empty(&ngx_live_record_recorders)) {
+        lr_quota_rest(&ngx_live_record_quota);
+    }
+
     lr_settings_free(&r->settings);
     lr_buf_free(&r->audio.config);
     lr_buf_free(&r->video.config);
@@ -1428,13 +1495,6 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
     ngx_free(r->claim);
     ngx_free(r->task);
     ngx_free(r);
-}
-
-
-void
-ngx_live_record_recorder_full(ngx_uint_t full)
-{
-    ngx_live_record_full = full;
 }
 
 

@@ -13,7 +13,7 @@
 
 /* the slab pool itself takes one for some hundred of the others */
 
-#define NGX_LIVE_RECORD_SHARED_POOL(size)                                       \
+#define NGX_LIVE_RECORD_SHARED_POOL(size)                                     \
     (16 * ngx_pagesize + (size) / ngx_pagesize * sizeof(ngx_slab_page_t))
 
 

@@ -40,13 +40,11 @@ typedef struct {
     ngx_thread_task_t            task;
     ngx_uint_t                   number;
     lr_buf_t                     aside;       /* paths, each with a zero */
-    uint64_t                     usage;       /* bytes, if there is a limit */
     ngx_msec_t                   next;        /* not before */
     ngx_event_t                  more;        /* goes on with the list */
     size_t                       done;        /* of it */
     unsigned                     busy:1;
     unsigned                     told:1;
-    unsigned                     full:1;
 } ngx_live_record_scan_t;
 
 
@@ -57,6 +55,7 @@ static void ngx_live_record_scan_aside(void *data, const char *path);
 static void ngx_live_record_scan_done(ngx_event_t *ev);
 static void ngx_live_record_scan_more(ngx_event_t *ev);
 static void ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan);
+static void ngx_live_record_printable(char *p);
 static ngx_live_record_ship_t *ngx_live_record_ship_find(ngx_str_t *path);
 static ngx_live_record_ship_t *ngx_live_record_ship_create(ngx_str_t *path);
 
@@ -133,6 +132,8 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
     ngx_queue_t             *q;
     ngx_live_record_ship_t  *s;
 
+    ngx_live_record_threads_gone = 1;
+
     while (!ngx_queue_empty(&ngx_live_record_ships)) {
         q = ngx_queue_head(&ngx_live_record_ships);
         s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
@@ -155,6 +156,27 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
     lr_spool_free(&ngx_live_record_scan_state.list);
     lr_buf_free(&ngx_live_record_scan_state.aside);
     ngx_live_record_oss_exit(cycle);
+}
+
+
+void
+ngx_live_record_shipper_renewed(ngx_live_record_bucket_t *b)
+{
+    ngx_queue_t             *q;
+    ngx_live_record_ship_t  *s;
+
+    for (q = ngx_queue_head(&ngx_live_record_ships);
+         q != ngx_queue_sentinel(&ngx_live_record_ships);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        if (s->refused && s->timer.timer_set && s->request
+            && s->request->bucket == b)
+        {
+            ngx_add_timer(&s->timer, 1);
+        }
+    }
 }
 
 
@@ -181,14 +203,8 @@ ngx_live_record_round(ngx_event_t *ev)
             }
         }
 
-        if (!ngx_queue_empty(&ngx_live_record_ships)
-            || ngx_live_record_conf->max_size == 0)
-        {
-            ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND / 10);
-            return;
-        }
-
-        /* recorders that are left have to know how full the spool is */
+        ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND / 10);
+        return;
     }
 
     ngx_add_timer(ev, NGX_LIVE_RECORD_ROUND);
@@ -210,7 +226,7 @@ ngx_live_record_round(ngx_event_t *ev)
         ngx_live_record_ship_see(s);
     }
 
-    if (far || ngx_live_record_conf->max_size
+    if (far
         || (ngx_msec_int_t) (ngx_current_msec
                              - ngx_live_record_scan_state.next) >= 0)
     {
@@ -265,11 +281,6 @@ ngx_live_record_scan_thread(void *data, ngx_log_t *log)
     scan->rc = lr_spool_scan(&scan->list,
                              (char *) ngx_live_record_conf->spool.data,
                              scan->index, scan->workers);
-
-    if (ngx_live_record_conf->max_size) {
-        scan->usage = lr_spool_usage((char *)
-                                     ngx_live_record_conf->spool.data);
-    }
 }
 
 
@@ -287,7 +298,6 @@ ngx_live_record_scan_done(ngx_event_t *ev)
 {
     char                    *p;
     size_t                   i;
-    uint64_t                 max;
     ngx_live_record_scan_t  *scan;
 
     scan = ev->data;
@@ -295,6 +305,7 @@ ngx_live_record_scan_done(ngx_event_t *ev)
 
     for (i = 0; i < scan->aside.len; i += ngx_strlen(p) + 1) {
         p = (char *) scan->aside.data + i;
+        ngx_live_record_printable(p);
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "live record: \"%s\" has no place in the spool and is "
                       "set aside in \"%V/" LR_QUARANTINE_DIR "\"", p,
@@ -302,15 +313,6 @@ ngx_live_record_scan_done(ngx_event_t *ev)
     }
 
     scan->aside.len = 0;
-
-    if (ngx_live_record_conf->max_size) {
-        max = (uint64_t) ngx_live_record_conf->max_size;
-
-        /* some room has to be made before it goes on */
-
-        scan->full = scan->usage >= (scan->full ? max - max / 16 : max);
-        ngx_live_record_recorder_full(scan->full);
-    }
 
     if (ngx_exiting) {
         return;
@@ -455,6 +457,19 @@ ngx_live_record_shipper_tell(const char *dir, const char *id,
 
     ngx_live_record_notify_tell(s);
     ngx_live_record_ship_see(s);
+}
+
+
+/* a name of somebody else's does not make lines of the log */
+
+static void
+ngx_live_record_printable(char *p)
+{
+    for ( /* void */ ; *p; p++) {
+        if ((u_char) *p < ' ' || *p == 0x7f) {
+            *p = '?';
+        }
+    }
 }
 
 

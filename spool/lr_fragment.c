@@ -14,6 +14,7 @@
 #include "lr_flv.h"
 #include "lr_fragment.h"
 #include "lr_picture.h"
+#include "lr_plain.h"
 
 
 #define LR_FRAGMENT_MAGIC   0x5849524c        /* "LRIX", in host order */
@@ -101,7 +102,7 @@ lr_fragment_create(const char *dir, uint32_t number)
         /* there is none, mostly: the file is a new one */
     }
 
-    fd = open(path, O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
+    fd = lr_plain_open(path, O_RDWR|O_CREAT|O_TRUNC);
 
     if (fd == -1) {
         return -1;
@@ -128,7 +129,7 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
     size_t n)
 {
     int                 fd, rc;
-    char                path[4096];
+    char                path[4096], aside[4096 + 16];
     off_t               end;
     ssize_t             size, got;
     struct iovec        iov[2];
@@ -141,7 +142,18 @@ lr_fragment_write_rows(const char *dir, uint32_t number, const lr_row_t *rows,
         return LR_ERROR;
     }
 
-    fd = open(path, O_WRONLY|O_CREAT|O_APPEND|O_CLOEXEC, 0600);
+    fd = lr_plain_open(path, O_WRONLY|O_CREAT|O_APPEND);
+
+    if (fd == -1 && errno == ENODATA) {
+
+        /* somebody has put something else in its place */
+
+        (void) snprintf(aside, sizeof(aside), "%s.foreign", path);
+
+        if (rename(path, aside) == 0) {
+            fd = lr_plain_open(path, O_WRONLY|O_CREAT|O_APPEND);
+        }
+    }
 
     if (fd == -1) {
         return LR_ERROR;
@@ -206,7 +218,7 @@ lr_fragment_read_rows(const char *dir, uint32_t number, lr_row_t **rows,
         return LR_ERROR;
     }
 
-    fd = open(path, O_RDONLY|O_CLOEXEC);
+    fd = lr_plain_open(path, O_RDONLY);
 
     if (fd == -1) {
         return LR_ERROR;
@@ -273,7 +285,7 @@ lr_fragment_load_rows(const char *dir, uint32_t number, uint64_t size,
         return LR_ERROR;
     }
 
-    fd = open(path, O_RDONLY|O_CLOEXEC);
+    fd = lr_plain_open(path, O_RDONLY);
 
     if (fd == -1) {
         return LR_ERROR;
@@ -512,7 +524,7 @@ lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
         return LR_ERROR;
     }
 
-    fd = open(path, O_RDWR|O_CLOEXEC);
+    fd = lr_plain_open(path, O_RDWR);
 
     if (fd == -1) {
         return errno == ENOENT ? LR_DECLINED : LR_ERROR;
@@ -609,7 +621,7 @@ lr_fragment_sync_table(const char *dir, uint32_t number)
         return LR_ERROR;
     }
 
-    fd = open(path, O_RDONLY|O_CLOEXEC);
+    fd = lr_plain_open(path, O_RDONLY);
 
     if (fd == -1) {
         return LR_ERROR;
@@ -687,7 +699,7 @@ lr_fragment_open(lr_fragment_reader_t *r, const char *dir, uint32_t number,
         return LR_ERROR;
     }
 
-    r->fd = open(path, O_RDONLY|O_CLOEXEC);
+    r->fd = lr_plain_open(path, O_RDONLY);
 
     if (r->fd == -1
         || fstat(r->fd, &st) == -1

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lr_journal.h"
+#include "lr_plain.h"
 
 
 static int lr_journal_trim(int fd);
@@ -25,7 +26,7 @@ lr_journal_open(const char *path, int create)
     int          fd, rc;
     struct stat  here, there;
 
-    fd = open(path, O_RDWR|O_APPEND|O_CLOEXEC|(create ? O_CREAT : 0), 0600);
+    fd = lr_plain_open(path, O_RDWR|O_APPEND|(create ? O_CREAT : 0));
 
     if (fd == -1) {
         return -1;
@@ -97,6 +98,13 @@ lr_journal_trim(int fd)
 
         if (len) {
             break;
+        }
+
+        /* there is no such line, and there may be no end of it */
+
+        if (end - pos > LR_JOURNAL_LINE_MAX) {
+            errno = ENODATA;
+            return LR_ERROR;
         }
     }
 
@@ -190,11 +198,12 @@ lr_journal_read(const char *path, uint64_t *offset, lr_journal_pt handler,
     size_t   have;
     char    *buf;
 
-    fd = open(path, O_RDONLY|O_CLOEXEC);
+    fd = lr_plain_open(path, O_RDONLY);
 
     if (fd == -1) {
-        snprintf(err, size, "open() \"%s\" failed", path);
-        return LR_ERROR;
+        snprintf(err, size, "open() \"%s\" failed (%d: %s)", path, errno,
+                 strerror(errno));
+        return errno == ENODATA ? LR_DECLINED : LR_ERROR;
     }
 
     buf = malloc(LR_JOURNAL_LINE_MAX);

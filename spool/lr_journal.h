@@ -24,7 +24,8 @@
  * Opens a journal for writing and takes its lock; creates it if create is
  * set.  Cuts off a half-written last line.  Returns the descriptor, or -1
  * with errno: EWOULDBLOCK when another holds the lock, ENOENT when there
- * is no such file (any more).
+ * is no such file (any more), ENODATA when it is no file or its last line
+ * has no end.
  */
 int lr_journal_open(const char *path, int create);
 
@@ -41,8 +42,9 @@ int lr_journal_write(int fd, const char *event, json_t *object);
  * behind it.  A handler that does not give LR_OK ends the reading, and
  * *offset stays before its line.  Gives LR_OK; LR_DECLINED with a reason
  * in err for a line that is not a JSON object with a string "event", or
- * that the handler refused; LR_ERROR with errno and a reason when the file
- * cannot be read, or there is no memory, which a handler tells by errno.
+ * that the handler refused, and for what is no file; LR_ERROR with errno
+ * and a reason when the file cannot be read, or there is no memory, which a
+ * handler tells by errno.
  */
 typedef int (*lr_journal_pt)(void *data, const char *event, json_t *object);
 

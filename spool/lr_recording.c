@@ -866,7 +866,7 @@ lr_recording_end(const char *dir, int64_t grace, int64_t now, int64_t *until,
 
         snprintf(err, size, "open() \"%s\" failed (%d: %s)", path, errno,
                  strerror(errno));
-        return LR_ERROR;
+        return errno == ENODATA ? LR_DECLINED : LR_ERROR;
     }
 
     memset(&rec, 0, sizeof(lr_recording_t));

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "lr_name.h"
+#include "lr_plain.h"
 #include "lr_settings.h"
 
 
@@ -203,10 +204,10 @@ lr_settings_load(const char *path, lr_buf_t *text)
     int      fd, rc;
     ssize_t  n;
 
-    fd = open(path, O_RDONLY|O_CLOEXEC);
+    fd = lr_plain_open(path, O_RDONLY);
 
     if (fd == -1) {
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+        return errno == ENOENT || errno == ENOTDIR || errno == ENODATA
                ? LR_DECLINED : LR_ERROR;
     }
 
@@ -225,7 +226,7 @@ lr_settings_load(const char *path, lr_buf_t *text)
         }
 
         if (n == -1) {
-            rc = errno == EISDIR ? LR_DECLINED : LR_ERROR;
+            rc = LR_ERROR;
             break;
         }
 

@@ -16,7 +16,6 @@
 #include "lr_url.h"
 
 
-static int lr_ship_read(lr_ship_t *s, char *err, size_t size);
 static int lr_ship_on_fragment(void *data, const lr_fragment_t *f);
 static int lr_ship_on_span(void *data, int64_t wall, int64_t media,
     json_t *args);
@@ -53,7 +52,7 @@ lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size)
 
         snprintf(err, size, "open() \"%s\" failed (%d: %s)", path, errno,
                  strerror(errno));
-        return LR_ERROR;
+        return errno == ENODATA ? LR_DECLINED : LR_ERROR;
     }
 
     rc = lr_settings_read(&s->settings, dir, err, size);
@@ -117,7 +116,7 @@ failed:
 }
 
 
-static int
+int
 lr_ship_read(lr_ship_t *s, char *err, size_t size)
 {
     int                    rc;

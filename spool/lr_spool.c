@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include "lr_journal.h"
@@ -211,6 +212,23 @@ lr_spool_usage_level(const char *spool, const char *path, unsigned level,
     if (d) {
         closedir(d);
     }
+}
+
+
+int
+lr_spool_disk(const char *spool, unsigned usage, lr_quota_disk_t *disk)
+{
+    struct statvfs  st;
+
+    if (statvfs(spool, &st) == -1) {
+        return LR_ERROR;
+    }
+
+    disk->avail = (uint64_t) st.f_bavail * st.f_frsize;
+    disk->total = (uint64_t) st.f_blocks * st.f_frsize;
+    disk->used = usage ? lr_spool_usage(spool) : 0;
+
+    return LR_OK;
 }
 
 

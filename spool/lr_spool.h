@@ -12,6 +12,7 @@
 
 
 #include "lr_core.h"
+#include "lr_quota.h"
 
 
 typedef struct {
@@ -42,6 +43,12 @@ void lr_spool_free(lr_spool_list_t *list);
 
 /* what all recordings in the spool take on the disk, in bytes */
 uint64_t lr_spool_usage(const char *spool);
+
+/*
+ * What there is of the spool's disk, and if "usage" is set, what the spool
+ * takes of it: that costs a stat() of each file.  LR_ERROR with errno.
+ */
+int lr_spool_disk(const char *spool, unsigned usage, lr_quota_disk_t *disk);
 
 /*
  * Once, at the start: sets aside what has no place in the tree, and removes

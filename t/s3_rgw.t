@@ -46,7 +46,11 @@ my $blocks = join '', map {
     "    live_record_bucket $_ { type s3; bucket bucket-$_;"
         . " region us-east-1;\n        endpoint http://127.0.0.1:$port;"
         . " credentials key rgw.id rgw.secret;\n"
-        . ($_ eq 'off' ? "        conditional_put off;\n" : '') . "    }\n"
+        . ($_ eq 'off' ? "        conditional_put off;\n" : '')
+        . ($_ eq 'files' ? "        storage_class STANDARD; acl public-read;\n"
+            . "        tagging team=live \"show=News at 8\";\n"
+            . "        metadata source studio-1;\n"
+            . "        cache_control media max-age=60;\n" : '') . "    }\n"
 } @apps;
 
 my $applications = join '', map {
@@ -121,6 +125,26 @@ my ($day) = grep { m!^files/.*\.m3u8$! } @files;
 playlist_ok("$copy/$_") for $cycle, $day;
 same_frames([ frames("$copy/$cycle", 'v') ], [ frames($media, 'v') ],
     'playlist: video');
+
+# what objects are like, moved by a copy or not; a copy with metadata of its own
+# has no tags in this gateway, and awscli prints nothing then
+
+for my $key ((grep { m![^./]+\.mp4$! } @files), (grep { /\.ts$/ } @files)[0],
+    $day)
+{
+    my ($head, $tags, $acl) = map { decode_json(aws('s3api', $_, '--bucket',
+        'bucket-files', '--key', $key) || '{}') }
+        qw/ head-object get-object-tagging get-object-acl /;
+
+    is($head->{CacheControl}, $key eq $day ? 'no-cache' : 'max-age=60',
+        "$key: Cache-Control");
+    is($head->{Metadata}{source}, 'studio-1', '... metadata');
+    like($head->{Metadata}{'live-record-id'}, qr/^\d{8}-/, '... id');
+    is(join(' ', sort map { "$_->{Key}=$_->{Value}" } @{$tags->{TagSet}}),
+        $key =~ /\.mp4$/ ? '' : 'show=News at 8 team=live', '... tags');
+    ok((grep { ($_->{Grantee}{URI} || '') =~ /AllUsers/ } @{$acl->{Grants}}),
+        '... ACL');
+}
 
 is(aws('s3api', 'list-multipart-uploads', '--bucket', 'bucket-files')
     =~ /"Uploads"/ ? 1 : 0, 0, 'no upload is open');

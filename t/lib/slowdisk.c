@@ -7,8 +7,9 @@
  *     LD_PRELOAD=slowdisk.so SLOWDISK=/path/of/control nginx ...
  *
  * The control file holds "DELAY ERRNO PREFIX": what writes to files below
- * PREFIX takes DELAY ms, and fails with ERRNO if that is not 0.  It is read
- * anew for each write; while it is not there, nothing is done.
+ * PREFIX, or brings them to the disk, takes DELAY ms, and fails with ERRNO if
+ * that is not 0.  It is read anew each time; while it is not there, nothing is
+ * done.
  */
 
 
@@ -33,6 +34,8 @@ static char  slowdisk_control[4096];
 static ssize_t (*slowdisk_pwritev)(int, const struct iovec *, int, off_t);
 static ssize_t (*slowdisk_pwrite)(int, const void *, size_t, off_t);
 static ssize_t (*slowdisk_write)(int, const void *, size_t);
+static int (*slowdisk_fdatasync)(int);
+static int (*slowdisk_fsync)(int);
 
 
 /* nginx takes the environment away from its workers, but not the memory */
@@ -54,6 +57,8 @@ slowdisk_init(void)
                       dlsym(RTLD_NEXT, "pwrite");
     slowdisk_write = (ssize_t (*)(int, const void *, size_t))
                      dlsym(RTLD_NEXT, "write");
+    slowdisk_fdatasync = (int (*)(int)) dlsym(RTLD_NEXT, "fdatasync");
+    slowdisk_fsync = (int (*)(int)) dlsym(RTLD_NEXT, "fsync");
 }
 
 
@@ -125,4 +130,18 @@ ssize_t
 write(int fd, const void *p, size_t n)
 {
     return slowdisk_wait(fd) == -1 ? -1 : slowdisk_write(fd, p, n);
+}
+
+
+int
+fdatasync(int fd)
+{
+    return slowdisk_wait(fd) == -1 ? -1 : slowdisk_fdatasync(fd);
+}
+
+
+int
+fsync(int fd)
+{
+    return slowdisk_wait(fd) == -1 ? -1 : slowdisk_fsync(fd);
 }

@@ -480,6 +480,43 @@ full_disk(void **state)
 }
 
 
+/* what has no end of a line is not read through to find one */
+
+static void
+endless(void **state)
+{
+    int       fd;
+    char      path[CHECK_PATH], err[256];
+    seen_t    s;
+    uint64_t  offset;
+
+    memset(&s, 0, sizeof(s));
+    offset = 0;
+
+    check_write(*state, "log", "{\"event\":\"a\"}\n", 14);
+    assert_int_equal(truncate(check_path(path, *state, "log"),
+                              (off_t) 1 << 40), 0);
+    assert_int_equal(lr_journal_open(path, 0), -1);
+    assert_int_equal(errno, ENODATA);
+    assert_int_equal(read_all(*state, &s, &offset, err), LR_DECLINED);
+
+    /* one that was not written to its end is as long as a line at most */
+
+    assert_int_equal(truncate(path, 14 + LR_JOURNAL_LINE_MAX), 0);
+    fd = lr_journal_open(path, 0);
+    assert_true(fd != -1);
+    assert_int_equal(check_size(*state, "log"), 14);
+    close(fd);
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(lr_journal_open(path, 1), -1);
+    assert_int_equal(errno, ENODATA);
+    offset = 0;
+    assert_int_equal(read_all(*state, &s, &offset, err), LR_DECLINED);
+}
+
+
 int
 main(void)
 {
@@ -493,6 +530,7 @@ main(void)
         t(refusals),
         t(long_lines),
         t(full_disk),
+        t(endless),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

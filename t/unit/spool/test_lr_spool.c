@@ -311,6 +311,26 @@ usages(void **state)
 
 
 static void
+disks(void **state)
+{
+    lr_quota_disk_t  disk;
+
+    assert_int_equal(lr_spool_disk("/nowhere/at/all", 1, &disk), LR_ERROR);
+    assert_int_equal(errno, ENOENT);
+
+    make(*state, "a/b/c");
+    check_write(*state, "a/b/c/000001.flv", "x", 1);
+
+    assert_int_equal(lr_spool_disk(*state, 1, &disk), LR_OK);
+    assert_true(disk.used == lr_spool_usage(*state) && disk.used > 0);
+    assert_true(disk.avail > 0 && disk.avail <= disk.total);
+
+    assert_int_equal(lr_spool_disk(*state, 0, &disk), LR_OK);
+    assert_true(disk.used == 0);
+}
+
+
+static void
 sweeps(void **state)
 {
     char  path[CHECK_PATH];
@@ -342,6 +362,7 @@ main(void)
         t(tidies),
         t(quarantines),
         t(usages),
+        t(disks),
         t(sweeps),
     };
 
