@@ -42,6 +42,8 @@ typedef struct {
 typedef struct {
     ngx_uint_t                api;           /* live_record_api is there */
     ngx_live_record_keys_t   *keys;          /* live_record_api_keys */
+    ngx_http_handler_pt       report;        /* live_record_status, _metrics:
+                                                or NULL */
 } ngx_live_record_loc_conf_t;
 
 

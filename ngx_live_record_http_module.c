@@ -22,6 +22,12 @@ static char *ngx_live_record_api_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
+/* a location has one content */
+
+static char  ngx_live_record_other_handler[] =
+    "has another content handler in its location";
+
+
 static ngx_command_t  ngx_live_record_http_commands[] = {
 
     { ngx_string("live_record_api"),
@@ -106,7 +112,7 @@ ngx_live_record_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* set by ngx_pcalloc(): llcf->api = 0 */
+    /* set by ngx_pcalloc(): llcf->api = 0, llcf->report = NULL */
 
     llcf->keys = NGX_CONF_UNSET_PTR;
 
@@ -131,6 +137,11 @@ ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (clcf->noname && prev->api) {
         conf->api = 1;
         clcf->handler = ngx_live_record_api_handler;
+    }
+
+    if (clcf->noname && prev->report) {
+        conf->report = prev->report;
+        clcf->handler = conf->report;
     }
 
     if (!conf->api) {
@@ -161,8 +172,10 @@ ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t     *clcf;
     ngx_live_record_http_conf_t  *lhcf;
 
-    if (llcf->api) {
-        return "is duplicate";
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return llcf->api ? "is duplicate" : ngx_live_record_other_handler;
     }
 
     lhcf = ngx_http_conf_get_module_main_conf(cf,
@@ -174,30 +187,30 @@ ngx_live_record_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     llcf->api = 1;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_live_record_api_handler;
 
     return NGX_CONF_OK;
 }
 
 
-/* a location has one content */
-
 static char *
 ngx_live_record_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_live_record_loc_conf_t *llcf = conf;
+
+    ngx_http_handler_pt        handler;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    handler = (ngx_http_handler_pt) cmd->post;
 
     if (clcf->handler) {
-        return clcf->handler == (ngx_http_handler_pt) cmd->post
-               ? "is duplicate" : "has another content handler in its "
-                                  "location";
+        return llcf->report == handler ? "is duplicate"
+                                       : ngx_live_record_other_handler;
     }
 
-    clcf->handler = (ngx_http_handler_pt) cmd->post;
+    llcf->report = handler;
+    clcf->handler = handler;
 
     return NGX_CONF_OK;
 }

@@ -544,6 +544,25 @@ bad_conf('keys twice', '"live_record_api_keys" directive is duplicate',
     http("$file $file"));
 bad_conf('keys without a file', '"live_record_api_keys"',
     http('live_record_api_keys "";'));
+for my $name (qw/ live_record_status live_record_metrics /) {
+    good_conf($name, http("$name;"));
+    good_conf("$name in if",
+        http("$name; if (\$arg_a) { return 403; } limit_except GET "
+            . '{ deny all; }'));
+    bad_conf("$name twice", "\"$name\" directive is duplicate",
+        http("$name; $name;"));
+    bad_conf("$name with a value", "\"$name\"", http("$name on;"));
+    bad_conf("$name in server", "\"$name\" directive is not allowed",
+        http('', "server { $name; }"));
+    bad_conf("$name and the API", 'has another content handler',
+        http("$file $name; live_record_api;"));
+    bad_conf("the API and $name", 'has another content handler',
+        http("$file live_record_api; $name;"));
+}
+
+bad_conf('status and metrics', '"live_record_metrics" directive has another '
+    . 'content handler', http('live_record_status; live_record_metrics;'));
+
 bad_conf('api in server', '"live_record_api" directive is not allowed',
     http('', "$file server { live_record_api; }"));
 bad('api in rtmp', '"live_record_api" directive is not allowed',
