@@ -166,10 +166,9 @@ ngx_live_record_counters_idle(ngx_live_record_counts_t *c)
 
         /* pages that were never used are left alone */
 
-        if (b->active || b->waiting || b->state) {
+        if (b->active || b->waiting) {
             b->active = 0;
             b->waiting = 0;
-            b->state = LR_RETRY_OK;
         }
 
         if (b->serial & 1) {

@@ -84,8 +84,8 @@ struct ngx_live_record_bucket_counts_s {
 
     uint64_t     active;            /* requests */
     uint64_t     waiting;
-    uint64_t     state;             /* lr_retry_e: as of "failing" */
 
+    uint64_t     state;             /* lr_retry_e: as of "failing" */
     uint64_t     success;           /* unix ms of the last, or 0 */
     uint64_t     failure;
 

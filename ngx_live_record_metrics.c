@@ -230,6 +230,12 @@ ngx_live_record_metrics_spool(const ngx_live_record_report_t *rp,
     ngx_live_record_metrics_one(out, "live_record_spool_free_bytes", "gauge",
                                 "Bytes that are free in the file system of "
                                 "the spool.", rp->survey.free);
+    ngx_live_record_metrics_one(out, "live_record_spool_min_free_bytes",
+                                "gauge", "What the spool leaves free there.",
+                            (uint64_t) ngx_live_record_conf->zone_addr->min);
+    ngx_live_record_metrics_one(out, "live_record_spool_full", "gauge",
+                                "Whether the spool takes no frames.",
+                                ngx_live_record_conf->zone_addr->full != 0);
     ngx_live_record_metrics_one(out, "live_record_spool_quarantined",
                                 "gauge", "Entries of the quarantine.",
                                 rp->survey.quarantine);

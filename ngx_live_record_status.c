@@ -104,13 +104,15 @@ ngx_live_record_status_spool(const ngx_live_record_report_t *rp)
     sv = &rp->survey;
     lmcf = ngx_live_record_conf;
 
-    return json_pack("{s:o, s:I, s:o, s:I, s:I}",
+    return json_pack("{s:o, s:I, s:o, s:I, s:I, s:b, s:I}",
                      "path", ngx_live_record_status_name(&lmcf->spool),
                      "bytes", (json_int_t) sv->usage,
                      "max_size", lmcf->max_size
                                  ? json_integer(lmcf->max_size)
                                  : json_null(),
                      "free", (json_int_t) sv->free,
+                     "min_free", (json_int_t) lmcf->zone_addr->min,
+                     "full", lmcf->zone_addr->full != 0,
                      "quarantine", (json_int_t) sv->quarantine);
 }
 

@@ -473,8 +473,8 @@ sub settled {
 
     wait_for(sub {
         sleep 1.1;
-        my $now = encode_json([ map { $_->{fragments} }
-            @{status()->{recordings}{list}} ]);
+        my $now = join ' ', map { @{$_->{fragments}}{qw/ ended stored /} }
+            @{status()->{recordings}{list}};
         my $same = $now eq $last;
         $last = $now;
         return $same;
