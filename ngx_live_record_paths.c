@@ -27,11 +27,6 @@ static ngx_uint_t ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir);
 static ngx_uint_t ngx_live_record_empty_dir(const char *path);
 
 
-/*
- * As nginx makes its temporary paths: by the master, which may be root,
- * for the user of the workers.  Called in "nginx -t" as well.
- */
-
 /* of the master's last configuration */
 
 static u_char  ngx_live_record_last_spool[1025];
@@ -41,6 +36,11 @@ static u_char  ngx_live_record_last_spool[1025];
 static int  ngx_live_record_owner = -1;
 static int  ngx_live_record_owner_next = -1;
 
+
+/*
+ * As nginx makes its temporary paths: by the master, which may be root,
+ * for the user of the workers.  Called in "nginx -t" as well.
+ */
 
 ngx_int_t
 ngx_live_record_init_paths(ngx_cycle_t *cycle,
@@ -98,6 +98,7 @@ ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
     int               rc;
     uid_t             uid;
     char              other[LR_PATH_MAX];
+    unsigned          successor;
     ngx_core_conf_t  *ccf;
 
     if (ngx_test_config) {
@@ -115,11 +116,15 @@ ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
     uid = geteuid() == 0 && ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
           ? (uid_t) ccf->user : (uid_t) -1;
 
+    /* what it was started by counts for the start, not for reloads */
+
+    successor = ngx_live_record_last_spool[0]
+                ? ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data)
+                  == 0
+                : ngx_inherited;
+
     rc = lr_owner_take((char *) lmcf->spool.data, (char *) ccf->pid.data,
-                       ngx_inherited
-                       || ngx_strcmp(ngx_live_record_last_spool,
-                                     lmcf->spool.data) == 0,
-                       uid, &ngx_live_record_owner_next, other);
+                       successor, uid, &ngx_live_record_owner_next, other);
 
     if (rc == LR_OK) {
         return NGX_OK;
