@@ -216,7 +216,7 @@ EOF_CONF
         # directories are removed while they are read
         local $SIG{__WARN__} = sub { };
 
-        my $ok = eval { wait_for(sub { !files_in($t->spool()) }, 90,
+        my $ok = eval { wait_for(sub { !$t->in_spool() }, 90,
             'an empty spool') };
 
         failed($s, $mode, "the spool did not get empty") unless $ok;
