@@ -368,6 +368,28 @@ for (
         sprintf '... and may be read with mode %o, or not', $mode);
 }
 
+# what root can read the workers may not be able to
+
+SKIP: {
+    skip 'not root', 4 if $> != 0;
+
+    for ([ 0, 1 ], [ (getpwnam 'www-data')[2], 0 ]) {
+        my ($owner, $warned) = @$_;
+
+        chmod 0600, $t->dir() . '/lines';
+        chown $owner, -1, $t->dir() . '/lines';
+
+        my ($ok, $out) = $t->test_conf(conf("$spool live_record_bucket b {
+            $oss credentials file %%TESTDIR%%/lines; }"));
+
+        ok($ok, "good: credentials of user $owner") or diag($out);
+        my $re = qr/\[warn\] .*lines" of "credentials file" cannot be read /
+            . 'by the user of the workers, "www-data"';
+        is($out =~ $re ? 1 : 0, $warned,
+            '... whom the workers are, or not');
+    }
+}
+
 bad('credentials without a secret', 'credentials',
     "$spool live_record_bucket b { $oss credentials key ONLYTHEID; }");
 
