@@ -259,6 +259,16 @@ for ('storage_class IA;', 'acl private;', 'encryption KMS;', 'tagging a=b;',
     unlike($out, qr/x:y/, 'no secret in the message');
 }
 
+# as curl takes them, without a scheme
+
+for my $proxy ('10.0.0.1:3128', 'proxy.example:3128', 'a:b@proxy.example') {
+    local $ENV{http_proxy} = $proxy;
+
+    my ($ok, $out) = $t->test_conf(conf("$spool live_record_bucket b { $s3
+        endpoint http://127.0.0.1; proxy env; }"));
+    ok($ok, "good: $proxy in the environment") or diag($out);
+}
+
 bad('path_style off with an address', '127.0.0.1',
     "$spool live_record_bucket b { type s3; region r; bucket recs;
         endpoint http://127.0.0.1; credentials key ID SECRET;
