@@ -115,6 +115,10 @@ ngx_live_record_api_send(ngx_live_record_api_t *api, ngx_uint_t status,
     api->answered = 1;
     api->status = status;
 
+    if (api->timer.timer_set) {
+        ngx_del_timer(&api->timer);
+    }
+
     if (o == NULL || ngx_live_record_api_text(api, root, o) != NGX_OK) {
         api->text.len = 0;
     }

@@ -31,6 +31,9 @@ static ngx_live_record_request_t *ngx_live_record_bucket_turn(
 static void ngx_live_record_bucket_timer(ngx_event_t *ev);
 
 
+ngx_uint_t  ngx_live_record_threads_gone;
+
+
 /* kept for the next fragment, so that memory follows the requests under way
    and not the recordings */
 
@@ -158,7 +161,7 @@ ngx_live_record_request_done(ngx_live_record_request_t *req)
 
     /* what was wrong here, or with this object, is nothing to others */
 
-    if (req->cancelled || req->local || req->denied) {
+    if (req->cancelled || req->local || req->denied || req->aside) {
         req->verdict = LR_GATE_NONE;
     }
 
@@ -292,6 +295,10 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
     ngx_live_record_bucket_t  *b;
 
     b = req->bucket;
+
+    if (req->aside) {
+        return;
+    }
 
     switch (req->result) {
 
@@ -444,6 +451,7 @@ ngx_live_record_request_destroy(ngx_live_record_request_t *req)
     lr_buf_free(&req->answer);
     ngx_free(req->key);
     ngx_free(req->after);
+    ngx_free(req->until);
     ngx_free(req->task);
     ngx_free(req);
 }

@@ -28,6 +28,7 @@ static void ngx_live_record_oss_get(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_get_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list_done(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_delete(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_vacant_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_looked(ngx_live_record_oss_t *t);
 static ngx_uint_t ngx_live_record_oss_keeps(ngx_live_record_oss_t *t,
@@ -147,6 +148,10 @@ ngx_live_record_oss_opened(ngx_live_record_oss_t *t)
 
     case NGX_LIVE_RECORD_LIST:
         ngx_live_record_oss_list(t);
+        break;
+
+    case NGX_LIVE_RECORD_DELETE:
+        ngx_live_record_oss_delete(t);
         break;
 
     case NGX_LIVE_RECORD_BEGIN:
@@ -346,7 +351,12 @@ ngx_live_record_oss_list_done(ngx_live_record_oss_t *t)
     free(t->token);
     t->token = NULL;
 
-    if (list.truncated) {
+    /* keys come in order */
+
+    if (list.truncated
+        && !(req->until && list.n
+             && strcmp(list.objects[list.n - 1].key, req->until) > 0))
+    {
         t->token = list.next;
         list.next = NULL;
     }
@@ -365,6 +375,16 @@ ngx_live_record_oss_list_done(ngx_live_record_oss_t *t)
     }
 
     ngx_live_record_oss_finish(t);
+}
+
+
+static void
+ngx_live_record_oss_delete(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_oss_ask(t, "DELETE", "DELETE", t->req->key,
+                            ngx_live_record_oss_finish);
+
+    ngx_live_record_oss_send(t);
 }
 
 
@@ -572,7 +592,7 @@ ngx_live_record_oss_cancel(ngx_live_record_request_t *req)
         t->started = 0;
     }
 
-    if (t->thread && !ngx_exiting && !ngx_terminate) {
+    if (t->thread && !ngx_live_record_threads_gone) {
         return LR_AGAIN;
     }
 

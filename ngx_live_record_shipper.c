@@ -132,6 +132,8 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
     ngx_queue_t             *q;
     ngx_live_record_ship_t  *s;
 
+    ngx_live_record_threads_gone = 1;
+
     while (!ngx_queue_empty(&ngx_live_record_ships)) {
         q = ngx_queue_head(&ngx_live_record_ships);
         s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
