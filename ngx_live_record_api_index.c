@@ -376,7 +376,7 @@ ngx_live_record_create_looked(ngx_live_record_request_t *req)
 
     case LR_RETRY_OK:
 
-        if (!lr_range_index_ours(req->answer.data, req->answer.len)) {
+        if (!lr_range_index_ours(req->answer.data, req->answer.len, NULL)) {
             ngx_live_record_create_taken(c);
             return;
         }
@@ -427,7 +427,8 @@ ngx_live_record_create_thread(void *data, ngx_log_t *log)
 {
     ngx_live_record_create_t *c = data;
 
-    c->rc = lr_range_index(c->found->parts, c->found->n, c->info.key,
+    c->rc = lr_range_index(c->found->parts, c->found->n, c->info.id,
+                           c->info.key,
                            c->base.len ? (char *) c->base.data : NULL,
                            &ngx_live_record_conf->zone, &c->index,
                            &c->total);
