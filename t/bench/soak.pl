@@ -26,7 +26,7 @@ use Time::HiRes qw/ time sleep /;
 
 use lib "$FindBin::Bin/../lib";
 use LiveRecord;
-use LiveRecord::OSS;
+use LiveRecord::OSS ();
 
 ###############################################################################
 
