@@ -15,6 +15,7 @@
 
 #include "lr_time.h"
 #include "ngx_live_record_api_index.h"
+#include "ngx_live_record_aside.h"
 #include "ngx_live_record_range.h"
 
 
@@ -413,11 +414,9 @@ ngx_live_record_create_draw(ngx_live_record_create_t *c)
 
     c->thread = 1;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_aside_post(task) != NGX_OK) {
         c->thread = 0;
-        ngx_live_record_create_fail(c, "the thread pool takes no more");
+        ngx_live_record_create_fail(c, "no memory");
     }
 }
 
@@ -620,7 +619,7 @@ ngx_live_record_create_free(ngx_live_record_create_t *c)
 
     /* a thread reads it: its end frees */
 
-    if (c->thread) {
+    if (c->thread && ngx_live_record_aside_cancel(c->task) != NGX_OK) {
         c->freed = 1;
         return;
     }
