@@ -17,7 +17,6 @@
 #include <ngx_thread_pool.h>
 
 #include "lr_core.h"
-#include "lr_cred.h"
 #include "lr_gate.h"
 #include "lr_name.h"
 #include "lr_object.h"
@@ -31,12 +30,6 @@
 #define NGX_LIVE_RECORD_DIR          0
 #define NGX_LIVE_RECORD_OSS          1
 #define NGX_LIVE_RECORD_S3           2
-
-#define NGX_LIVE_RECORD_CRED_NONE    0
-#define NGX_LIVE_RECORD_CRED_ENV     1
-#define NGX_LIVE_RECORD_CRED_FILE    2
-#define NGX_LIVE_RECORD_CRED_KEY     3
-
 
 #define NGX_LIVE_RECORD_MD5          0
 #define NGX_LIVE_RECORD_CRC64NVME    1
@@ -52,6 +45,9 @@
 #define NGX_LIVE_RECORD_RECORD       1
 
 
+typedef struct ngx_live_record_cred_s  ngx_live_record_cred_t;
+
+
 /* a live_record_bucket block */
 
 typedef struct {
@@ -64,9 +60,8 @@ typedef struct {
     ngx_str_t                  endpoint;       /* of stores, as the rest */
     ngx_str_t                  region;
     ngx_str_t                  bucket;
-    ngx_uint_t                 cred_type;
-    ngx_str_t                  cred_file;
-    lr_cred_t                  cred;
+    ngx_live_record_cred_t    *cred;           /* where its key is from */
+    ngx_str_t                  metadata_endpoint;
     ngx_uint_t                 signature;      /* of oss: 1 or 4 */
     ngx_flag_t                 conditional_put;
     ngx_uint_t                 checksum;       /* of s3 */
@@ -104,9 +99,6 @@ typedef struct {
     ngx_event_t                limit_timer;
     ngx_thread_mutex_t         limit_mutex;    /* of a dir's threads */
     ngx_uint_t                 failing;        /* lr_retry_e last logged */
-    time_t                     cred_mtime;
-    time_t                     cred_checked;
-    off_t                      cred_size;
     int64_t                    skew;           /* store's clock - ours, s */
     char                       told[64];       /* by an s3: its region */
     void                      *client;
@@ -336,6 +328,15 @@ ngx_uint_t ngx_live_record_shipper_owns(const char *id);
  */
 void ngx_live_record_shipper_tell(const char *dir, const char *id,
     ngx_uint_t alive);
+
+/* a bucket has another access key: what was refused is tried at once */
+void ngx_live_record_shipper_renewed(ngx_live_record_bucket_t *b);
+
+
+/* ngx_live_record_bucket.c */
+
+/* the same: requests that wait for the bucket to be well are begun */
+void ngx_live_record_bucket_renewed(ngx_live_record_bucket_t *b);
 
 
 #endif /* _NGX_LIVE_RECORD_H_INCLUDED_ */

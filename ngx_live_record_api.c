@@ -18,11 +18,15 @@ static ngx_int_t ngx_live_record_api_form(ngx_live_record_api_t *api,
     lr_str_t *form);
 static ngx_int_t ngx_live_record_api_is_form(ngx_http_request_t *r);
 static void ngx_live_record_api_too_large(ngx_live_record_api_t *api);
+static void ngx_live_record_api_hold(ngx_live_record_api_t *api);
+static void ngx_live_record_api_late(ngx_event_t *ev);
 static void ngx_live_record_api_cleanup(void *data);
 
 
 static const ngx_live_record_action_t  *ngx_live_record_api_actions[] = {
     ngx_live_record_config_actions,
+    ngx_live_record_index_actions,
+    ngx_live_record_index_info_actions,
     ngx_live_record_command_actions,
     ngx_live_record_notify_actions,
     NULL
@@ -49,6 +53,10 @@ ngx_live_record_api_handler(ngx_http_request_t *r)
     cln->handler = ngx_live_record_api_cleanup;
 
     ngx_http_set_ctx(r, api, ngx_live_record_http_module);
+
+    /* an answer may come later: nothing may begin the request again */
+
+    r->write_event_handler = ngx_http_request_empty_handler;
 
     if (r->headers_in.content_length_n > NGX_LIVE_RECORD_API_BODY) {
 
@@ -112,9 +120,8 @@ ngx_live_record_api_body(ngx_http_request_t *r)
 
     api = ngx_http_get_module_ctx(r, ngx_live_record_http_module);
 
-    /* an answer may come later: nothing may begin the request again */
+    /* tells when the client goes */
 
-    r->write_event_handler = ngx_http_request_empty_handler;
     r->read_event_handler = ngx_http_test_reading;
 
     if (ngx_live_record_api_read(api) != NGX_OK) {
@@ -325,6 +332,7 @@ ngx_live_record_api_continue(ngx_live_record_api_t *api)
 
             if (ngx_strcmp(a->name, action) == 0) {
                 api->name = a->name;
+                ngx_live_record_api_hold(api);
                 a->handler(api);
                 return;
             }
@@ -335,6 +343,51 @@ ngx_live_record_api_continue(ngx_live_record_api_t *api)
                               "InvalidAction.NotFound",
                               "Specified api is not found, please check your "
                               "url and method");
+}
+
+
+/*
+ * A worker that exits has to see that there is something to be waited for,
+ * and what a bucket is asked for may take as long as it is away.
+ */
+
+static void
+ngx_live_record_api_hold(ngx_live_record_api_t *api)
+{
+    ngx_event_t  *ev;
+
+    ev = &api->timer;
+
+    ev->handler = ngx_live_record_api_late;
+    ev->data = api->request->connection;
+    ev->log = ngx_cycle->log;
+
+    ngx_add_timer(ev, NGX_LIVE_RECORD_API_TIMEOUT);
+}
+
+
+static void
+ngx_live_record_api_late(ngx_event_t *ev)
+{
+    ngx_connection_t       *c;
+    ngx_live_record_api_t  *api;
+
+    c = ev->data;
+    api = ngx_http_get_module_ctx((ngx_http_request_t *) c->data,
+                                  ngx_live_record_http_module);
+
+    if (api->cancel == NULL) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, c->log, 0,
+                  "live record: API: %s takes too long and is given up",
+                  api->name);
+
+    api->cancel(api);
+    api->cancel = NULL;
+
+    ngx_live_record_api_failed(api);
 }
 
 
@@ -351,6 +404,10 @@ ngx_live_record_api_cleanup(void *data)
 
     if (api->event.posted) {
         ngx_delete_posted_event(&api->event);
+    }
+
+    if (api->timer.timer_set) {
+        ngx_del_timer(&api->timer);
     }
 
     if (!api->answered && api->cancel) {

@@ -23,6 +23,9 @@
 
 #define NGX_LIVE_RECORD_API_VERSION  "2016-11-01"
 
+/* an action that needs longer is given up */
+#define NGX_LIVE_RECORD_API_TIMEOUT  60000
+
 /* bytes of a call's query and form together, at most */
 #define NGX_LIVE_RECORD_API_BODY     65536
 
@@ -77,6 +80,8 @@ struct ngx_live_record_api_s {
     const char               *app;
     const char               *stream;
 
+    ngx_event_t               timer;         /* while an action is at work */
+
     /* the action's own */
 
     void                     *data;
@@ -96,6 +101,8 @@ extern ngx_module_t  ngx_live_record_http_module;
 extern const ngx_live_record_action_t  ngx_live_record_config_actions[];
 extern const ngx_live_record_action_t  ngx_live_record_command_actions[];
 extern const ngx_live_record_action_t  ngx_live_record_notify_actions[];
+extern const ngx_live_record_action_t  ngx_live_record_index_actions[];
+extern const ngx_live_record_action_t  ngx_live_record_index_info_actions[];
 
 
 /* ngx_live_record_api.c */

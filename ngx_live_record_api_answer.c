@@ -7,6 +7,7 @@
 
 
 #include "lr_rpc_xml.h"
+#include "lr_url.h"
 #include "ngx_live_record_api.h"
 
 
@@ -54,18 +55,24 @@ void
 ngx_live_record_api_error(ngx_live_record_api_t *api, ngx_uint_t status,
     const char *code, const char *fmt, ...)
 {
-    json_t              *o, *text;
-    va_list              args;
-    ngx_str_t           *host;
+    json_t     *o, *text;
+    va_list     args;
+    ngx_str_t   host;
 
-    host = &api->request->headers_in.server;
+    host = api->request->headers_in.server;
+
+    /* nginx takes any bytes, JSON and XML do not */
+
+    if (host.len == 0 || lr_url_utf8((char *) host.data, host.len) != LR_OK) {
+        ngx_str_set(&host, "");
+    }
 
     va_start(args, fmt);
     text = json_vsprintf(fmt, args);
     va_end(args);
 
     o = json_pack("{s:s, s:s%, s:s, s:o}", "RequestId", api->id,
-                  "HostId", (char *) host->data, (size_t) host->len,
+                  "HostId", (char *) host.data, host.len,
                   "Code", code, "Message", text);
 
     ngx_log_error(NGX_LOG_INFO, api->request->connection->log, 0,
@@ -107,6 +114,10 @@ ngx_live_record_api_send(ngx_live_record_api_t *api, ngx_uint_t status,
 
     api->answered = 1;
     api->status = status;
+
+    if (api->timer.timer_set) {
+        ngx_del_timer(&api->timer);
+    }
 
     if (o == NULL || ngx_live_record_api_text(api, root, o) != NGX_OK) {
         api->text.len = 0;

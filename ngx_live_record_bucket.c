@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_live_record_cred.h"
 #include "ngx_live_record_limit.h"
 
 
@@ -28,6 +29,9 @@ static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
 static ngx_live_record_request_t *ngx_live_record_bucket_turn(
     ngx_live_record_bucket_t *b);
 static void ngx_live_record_bucket_timer(ngx_event_t *ev);
+
+
+ngx_uint_t  ngx_live_record_threads_gone;
 
 
 /* kept for the next fragment, so that memory follows the requests under way
@@ -157,7 +161,7 @@ ngx_live_record_request_done(ngx_live_record_request_t *req)
 
     /* what was wrong here, or with this object, is nothing to others */
 
-    if (req->cancelled || req->local || req->denied) {
+    if (req->cancelled || req->local || req->denied || req->aside) {
         req->verdict = LR_GATE_NONE;
     }
 
@@ -261,6 +265,14 @@ ngx_live_record_bucket_timer(ngx_event_t *ev)
 
 
 void
+ngx_live_record_bucket_renewed(ngx_live_record_bucket_t *b)
+{
+    lr_gate_again(&b->gate);
+    ngx_live_record_bucket_next(b);
+}
+
+
+void
 ngx_live_record_requests_let_go(void)
 {
     ngx_uint_t                  i;
@@ -270,6 +282,7 @@ ngx_live_record_requests_let_go(void)
 
     for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
         ngx_live_record_bucket_next(b[i]);
+        ngx_live_record_cred_let_go(b[i]->cred, "the worker exits");
     }
 }
 
@@ -282,6 +295,10 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
     ngx_live_record_bucket_t  *b;
 
     b = req->bucket;
+
+    if (req->aside) {
+        return;
+    }
 
     switch (req->result) {
 
@@ -308,6 +325,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         return;
 
     case LR_RETRY_CLOCK:
+    case LR_RETRY_CREDENTIALS:
     case LR_RETRY_REGION:
 
         /* that was told, and the next try will do */
@@ -315,7 +333,6 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         return;
 
     case LR_RETRY_ADMIN:
-    case LR_RETRY_CREDENTIALS:
 
         if (b->failing != LR_RETRY_ADMIN) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -434,6 +451,7 @@ ngx_live_record_request_destroy(ngx_live_record_request_t *req)
     lr_buf_free(&req->answer);
     ngx_free(req->key);
     ngx_free(req->after);
+    ngx_free(req->until);
     ngx_free(req->task);
     ngx_free(req);
 }

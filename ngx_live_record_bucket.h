@@ -20,6 +20,7 @@ typedef enum {
     NGX_LIVE_RECORD_PUT = 0,
     NGX_LIVE_RECORD_GET,
     NGX_LIVE_RECORD_LIST,
+    NGX_LIVE_RECORD_DELETE,       /* one that is not there is success */
 
     /* an object in parts, which may come in any order */
 
@@ -43,6 +44,8 @@ struct ngx_live_record_request_s {
 
     char                      *key;        /* of LIST: the prefix */
     char                      *after;      /* of LIST: keys behind this */
+    char                      *until;      /* of LIST: what is behind this
+                                              need not be listed; or NULL */
     const char                *type;       /* of PUT, BEGIN: Content-Type */
     const char                *tag;        /* the recording's id */
     lr_object_kind_e           kind;       /* of PUT; of others it is media */
@@ -51,6 +54,9 @@ struct ngx_live_record_request_s {
     unsigned                   keep:1;     /* of PUT, BEGIN, COMPLETE, MOVE:
                                               never overwrite what is not
                                               the same */
+    unsigned                   aside:1;    /* no recording waits for it, and
+                                              its failure is told by who
+                                              asked */
 
     const char                *upload;     /* of PART, COMPLETE, ABORT: what
                                               BEGIN has given */
@@ -103,6 +109,9 @@ struct ngx_live_record_request_s {
     unsigned                   cancelled:1;
 };
 
+
+/* the worker has left its event loop: no thread will tell of its end */
+extern ngx_uint_t  ngx_live_record_threads_gone;
 
 /* the largest object that is read into memory */
 #define NGX_LIVE_RECORD_GET_MAX  (8 * 1024 * 1024)

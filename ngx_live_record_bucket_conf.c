@@ -10,7 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record_block.h"
+#include "ngx_live_record_cred.h"
 
 
 /* the least "limit_rate" */
@@ -26,12 +26,6 @@ static char *ngx_live_record_bucket_endpoint(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
 static char *ngx_live_record_bucket_region(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
-static char *ngx_live_record_bucket_cred(ngx_conf_t *cf,
-    ngx_live_record_bucket_t *b);
-static char *ngx_live_record_check_cred(ngx_conf_t *cf,
-    ngx_live_record_bucket_t *b);
-static char *ngx_live_record_set_credentials(ngx_conf_t *cf,
-    ngx_live_record_option_t *option, void *data);
 static char *ngx_live_record_set_connections(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 static char *ngx_live_record_set_limit_rate(ngx_conf_t *cf,
@@ -102,6 +96,10 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
       NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("credentials"), 1, 4, ngx_live_record_set_credentials, 0,
+      NGX_LIVE_RECORD_IN_STORE, NULL },
+
+    { ngx_string("metadata_endpoint"), 1, 1, ngx_live_record_set_str,
+      offsetof(ngx_live_record_bucket_t, metadata_endpoint),
       NGX_LIVE_RECORD_IN_STORE, NULL },
 
     { ngx_string("signature"), 1, 1, ngx_live_record_set_enum,
@@ -227,6 +225,11 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cln->handler = ngx_live_record_bucket_cleanup;
     cln->data = b;
 
+    rv = ngx_live_record_cred_create(cf, b);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
     b->name = value[1];
     b->type = NGX_CONF_UNSET_UINT;
     b->fsync = NGX_CONF_UNSET;
@@ -269,14 +272,11 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* keys are not left behind in memory that is given back */
-
 static void
 ngx_live_record_bucket_cleanup(void *data)
 {
     ngx_live_record_bucket_t *b = data;
 
-    lr_cred_free(&b->cred);
     ngx_live_record_store_free(b);
 }
 
@@ -374,7 +374,7 @@ ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
 
     if (missing == NULL) {
         missing = b->bucket.len == 0 ? "bucket"
-                  : b->cred_type == NGX_LIVE_RECORD_CRED_NONE
+                  : b->cred->type == NGX_LIVE_RECORD_CRED_NONE
                   ? "credentials" : NULL;
     }
 
@@ -418,7 +418,7 @@ ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
         rv = ngx_live_record_store_check(cf, b);
     }
 
-    return rv == NGX_CONF_OK ? ngx_live_record_bucket_cred(cf, b) : rv;
+    return rv == NGX_CONF_OK ? ngx_live_record_check_credentials(cf, b) : rv;
 }
 
 
@@ -510,161 +510,6 @@ ngx_live_record_bucket_region(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
     ngx_cpystrn(b->region.data, p, b->region.len + 1);
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_live_record_bucket_cred(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
-{
-    int          rc;
-    char         err[LR_CRED_ERR_LEN];
-    const char  *names;
-
-    if (b->cred_type == NGX_LIVE_RECORD_CRED_FILE) {
-        return ngx_live_record_check_cred(cf, b);
-    }
-
-    if (b->cred_type != NGX_LIVE_RECORD_CRED_ENV) {
-        return NGX_CONF_OK;
-    }
-
-    if (b->type == NGX_LIVE_RECORD_S3) {
-        rc = lr_cred_env_aws(&b->cred, NULL, NULL, err);
-        names = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-
-    } else {
-        rc = lr_cred_env(&b->cred, NULL, NULL, err);
-        names = "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or "
-                "ALIBABA_CLOUD_ACCESS_KEY_ID and "
-                "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
-    }
-
-    if (rc == LR_OK) {
-        return NGX_CONF_OK;
-    }
-
-    /* what counts is the environment of nginx itself */
-
-    if (ngx_test_config || ngx_process == NGX_PROCESS_SIGNALLER) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"credentials env\" of \"live_record_bucket\" "
-                           "\"%V\": there are none in the environment of "
-                           "this command", &b->name);
-        return NGX_CONF_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"credentials env\" of \"live_record_bucket\" "
-                       "\"%V\": nginx was started without a pair of %s",
-                       &b->name, names);
-
-    return NGX_CONF_ERROR;
-}
-
-
-/* the workers read the file themselves, whenever it changes */
-
-static char *
-ngx_live_record_check_cred(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
-{
-    int        rc;
-    char       err[LR_CRED_ERR_LEN];
-    u_char    *buf;
-    ssize_t    n;
-    ngx_fd_t   fd;
-    lr_cred_t  cred;
-
-    fd = ngx_open_file(b->cred_file.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" of \"credentials file\" "
-                           "failed", &b->cred_file);
-        return NGX_CONF_ERROR;
-    }
-
-    buf = ngx_pnalloc(cf->temp_pool, LR_CRED_MAX_FILE);
-    n = buf ? read(fd, buf, LR_CRED_MAX_FILE) : -1;
-
-    ngx_close_file(fd);
-
-    if (n == -1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "read() \"%V\" of \"credentials file\" failed",
-                           &b->cred_file);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&cred, sizeof(lr_cred_t));
-
-    rc = lr_cred_parse(&cred, (char *) buf, (size_t) n, NULL, err);
-
-    lr_cred_free(&cred);
-    ngx_explicit_memzero(buf, (size_t) n);
-
-    if (rc != LR_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of \"credentials file\": %s",
-                           &b->cred_file, err);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_live_record_set_credentials(ngx_conf_t *cf,
-    ngx_live_record_option_t *option, void *data)
-{
-    ngx_live_record_bucket_t *b = data;
-
-    char        err[LR_CRED_ERR_LEN];
-    ngx_str_t  *value;
-    ngx_uint_t  n;
-
-    value = cf->args->elts;
-    n = cf->args->nelts - 1;
-
-    if (ngx_strcmp(value[1].data, "env") == 0 && n == 1) {
-        b->cred_type = NGX_LIVE_RECORD_CRED_ENV;
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_strcmp(value[1].data, "file") == 0 && n == 2) {
-        b->cred_type = NGX_LIVE_RECORD_CRED_FILE;
-        b->cred_file = value[2];
-
-        if (ngx_conf_full_name(cf->cycle, &b->cred_file, 1) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_strcmp(value[1].data, "key") == 0 && (n == 3 || n == 4)) {
-        b->cred_type = NGX_LIVE_RECORD_CRED_KEY;
-
-        if (lr_cred_set(&b->cred, (char *) value[2].data,
-                        (char *) value[3].data,
-                        n == 4 ? (char *) value[4].data : NULL, err)
-            != LR_OK)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"credentials key\": %s", err);
-            return NGX_CONF_ERROR;
-        }
-
-        return NGX_CONF_OK;
-    }
-
-    /* what stands there may be a secret: it is not told */
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid \"credentials\", it must be \"env\", "
-                       "\"file PATH\" or \"key ID SECRET [TOKEN]\"");
-
-    return NGX_CONF_ERROR;
 }
 
 

@@ -19,6 +19,7 @@ static int ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd,
     int what, void *data, void *socket);
 static ngx_int_t ngx_live_record_curl_event(ngx_event_t *ev, ngx_uint_t on,
     ngx_int_t event);
+static uintptr_t ngx_live_record_curl_inode(curl_socket_t fd);
 static int ngx_live_record_curl_timeout(CURLM *multi, long ms, void *data);
 static void ngx_live_record_curl_handler(ngx_event_t *ev);
 static void ngx_live_record_curl_timer(ngx_event_t *ev);
@@ -120,9 +121,24 @@ static int
 ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
     void *data, void *socket)
 {
+    uintptr_t          inode;
     ngx_connection_t  *c;
 
     c = socket;
+    inode = ngx_live_record_curl_inode(fd);
+
+    /*
+     * libcurl, since 7.88.0 and until its change 11439, closes a socket that
+     * is still being connected before it tells so: the number may be another
+     * file's by now, of a thread or of libcurl itself.  With the socket the
+     * kernel has forgotten the events.
+     */
+
+    if (c && (uintptr_t) c->data != inode) {
+        c->read->active = 0;
+        c->write->active = 0;
+        c->data = (void *) inode;
+    }
 
     if (what == CURL_POLL_REMOVE) {
 
@@ -169,6 +185,7 @@ ngx_live_record_curl_socket(CURL *easy, curl_socket_t fd, int what,
         c->read->log = ngx_cycle->log;
         c->write->log = ngx_cycle->log;
         c->log = ngx_cycle->log;
+        c->data = (void *) inode;
 
         curl_multi_assign(ngx_live_record_multi, fd, c);
     }
@@ -191,6 +208,18 @@ ngx_live_record_curl_event(ngx_event_t *ev, ngx_uint_t on, ngx_int_t event)
     }
 
     return ev->active ? ngx_del_event(ev, event, 0) : NGX_OK;
+}
+
+
+/* what a socket is told apart by; 0 if it is none any more */
+
+static uintptr_t
+ngx_live_record_curl_inode(curl_socket_t fd)
+{
+    struct stat  st;
+
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (uintptr_t) st.st_ino
+                                                       : 0;
 }
 
 

@@ -70,6 +70,11 @@ ngx_live_record_dir_thread(void *data, ngx_log_t *log)
                         &req->answer, req->err, sizeof(req->err));
         break;
 
+    case NGX_LIVE_RECORD_DELETE:
+        rc = lr_dir_delete(root, req->key, req->bucket->fsync, req->err,
+                           sizeof(req->err));
+        break;
+
     case NGX_LIVE_RECORD_BEGIN:
     case NGX_LIVE_RECORD_PART:
     case NGX_LIVE_RECORD_COMPLETE:

@@ -107,6 +107,15 @@ ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* what "if" and "limit_except" make is a part of the location */
+
+    if (clcf->noname && prev->api) {
+        conf->api = 1;
+        clcf->handler = ngx_live_record_api_handler;
+    }
+
     if (!conf->api) {
         return NGX_CONF_OK;
     }
@@ -118,8 +127,6 @@ ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     /* a call's body has to stay in memory; the core's merge has been */
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->client_body_buffer_size < NGX_LIVE_RECORD_API_BODY) {
         clcf->client_body_buffer_size = NGX_LIVE_RECORD_API_BODY;

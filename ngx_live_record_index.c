@@ -17,6 +17,7 @@
 #include "lr_m3u8.h"
 #include "lr_manifest.h"
 #include "ngx_live_record_index.h"
+#include "ngx_live_record_manifests.h"
 
 
 /* manifests that change all the time end this */
@@ -29,8 +30,7 @@
 
 typedef enum {
     NGX_LIVE_RECORD_DAY_LIST = 0,
-    NGX_LIVE_RECORD_DAY_GET,
-    NGX_LIVE_RECORD_DAY_PUT,
+    NGX_LIVE_RECORD_DAY_READ,
     NGX_LIVE_RECORD_DAY_CHECK
 } ngx_live_record_day_state_e;
 
@@ -41,37 +41,43 @@ struct ngx_live_record_day_s {
     ngx_live_record_day_pt        handler;
     void                         *data;
 
+    ngx_live_record_manifests_t  *manifests;
     ngx_live_record_request_t    *request;
     ngx_thread_task_t            *task;
     ngx_uint_t                    round;
 
-    lr_buf_t                      keys;       /* "key\0version\0" ... */
-    size_t                        pos;        /* of the next to be read */
-    lr_buf_t                     *texts;      /* as read */
-    size_t                        ntexts;
-    size_t                        nalloc;
-
+    lr_buf_t                      keys;       /* those that were read */
     lr_buf_t                      key;
     lr_buf_t                      index;
     int                           rc;
-    ngx_uint_t                    bad;        /* manifests not understood */
+
+    /* of the event loop, in a word that no thread writes to */
+
     unsigned                      thread:1;
     unsigned                      freed:1;
 };
 
 
-static ngx_int_t ngx_live_record_day_list(ngx_live_record_day_t *day,
+/* what is needed to choose manifests */
+
+typedef struct {
+    const lr_ship_t              *ship;
+} ngx_live_record_day_context_t;
+
+
+static void ngx_live_record_day_list(ngx_live_record_day_t *day,
     ngx_live_record_day_state_e state);
-static void ngx_live_record_day_answer(ngx_live_record_request_t *req);
-static int ngx_live_record_day_select(ngx_live_record_day_t *day,
-    lr_buf_t *list, lr_buf_t *keys);
-static int ngx_live_record_day_date(ngx_live_record_day_t *day, int64_t time,
+static void ngx_live_record_day_answer(void *data, lr_retry_e result,
+    ngx_uint_t after);
+static void ngx_live_record_day_read(ngx_live_record_day_t *day);
+static int ngx_live_record_day_select(void *data, const lr_buf_t *list,
+    lr_buf_t *keys);
+static int ngx_live_record_day_date(const lr_ship_t *ship, int64_t time,
     lr_buf_t *date);
-static void ngx_live_record_day_get(ngx_live_record_day_t *day);
 static void ngx_live_record_day_draw(ngx_live_record_day_t *day);
 static void ngx_live_record_day_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_day_drawn(ngx_event_t *ev);
-static char *ngx_live_record_day_dup(const char *s);
+static void ngx_live_record_day_put(ngx_live_record_request_t *req);
 static void ngx_live_record_day_finish(ngx_live_record_day_t *day,
     lr_retry_e result, ngx_uint_t after);
 
@@ -80,7 +86,9 @@ ngx_live_record_day_t *
 ngx_live_record_day_create(ngx_live_record_bucket_t *bucket,
     const lr_ship_t *ship, ngx_live_record_day_pt handler, void *data)
 {
-    ngx_live_record_day_t  *day;
+    ngx_live_record_day_t          *day;
+    ngx_live_record_manifests_t    *m;
+    ngx_live_record_day_context_t  *context;
 
     day = ngx_calloc(sizeof(ngx_live_record_day_t), ngx_cycle->log);
     if (day == NULL) {
@@ -92,15 +100,31 @@ ngx_live_record_day_create(ngx_live_record_bucket_t *bucket,
     day->data = data;
     day->request = ngx_live_record_request_create();
     day->task = ngx_calloc(sizeof(ngx_thread_task_t), ngx_cycle->log);
+    day->manifests = ngx_live_record_manifests_create(bucket,
+                                                      ship->settings.app,
+                                                      ship->settings.stream);
+    context = ngx_alloc(sizeof(ngx_live_record_day_context_t),
+                        ngx_cycle->log);
 
-    if (day->request == NULL || day->task == NULL) {
+    if (day->request == NULL || day->task == NULL || day->manifests == NULL
+        || context == NULL)
+    {
+        ngx_free(context);
         ngx_live_record_day_free(day);
         return NULL;
     }
 
     day->request->bucket = bucket;
-    day->request->handler = ngx_live_record_day_answer;
+    day->request->handler = ngx_live_record_day_put;
     day->request->data = day;
+
+    context->ship = ship;
+
+    m = day->manifests;
+    m->context = context;
+    m->select = ngx_live_record_day_select;
+    m->handler = ngx_live_record_day_answer;
+    m->data = day;
 
     return day;
 }
@@ -109,166 +133,115 @@ ngx_live_record_day_create(ngx_live_record_bucket_t *bucket,
 void
 ngx_live_record_day_start(ngx_live_record_day_t *day)
 {
-    if (ngx_live_record_day_list(day, NGX_LIVE_RECORD_DAY_LIST) != NGX_OK) {
-        ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
-    }
-}
-
-
-static ngx_int_t
-ngx_live_record_day_list(ngx_live_record_day_t *day,
-    ngx_live_record_day_state_e state)
-{
-    int64_t                     from;
-    lr_buf_t                    prefix, after;
-    const lr_ship_t            *ship;
-    ngx_live_record_request_t  *req;
-
-    ship = day->ship;
-    req = day->request;
-
-    ngx_memzero(&prefix, sizeof(lr_buf_t));
-    ngx_memzero(&after, sizeof(lr_buf_t));
-
-    from = ngx_max(ship->started - NGX_LIVE_RECORD_DAY_BEFORE, 0);
-
-    ngx_free(req->key);
-    ngx_free(req->after);
-    req->key = NULL;
-    req->after = NULL;
-
-    if (lr_manifest_prefix(NULL, ship->settings.app, ship->settings.stream,
-                           &prefix)
-        == LR_OK
-        && lr_manifest_start_after(NULL, ship->settings.app,
-                                   ship->settings.stream, from, &after)
-           == LR_OK)
-    {
-        req->key = ngx_live_record_day_dup((char *) prefix.data);
-        req->after = ngx_live_record_day_dup((char *) after.data);
-    }
-
-    lr_buf_free(&prefix);
-    lr_buf_free(&after);
-
-    if (req->key == NULL || req->after == NULL) {
-        return NGX_ERROR;
-    }
-
-    day->state = state;
-    req->op = NGX_LIVE_RECORD_LIST;
-
-    ngx_live_record_request_start(req);
-
-    return NGX_OK;
+    ngx_live_record_day_list(day, NGX_LIVE_RECORD_DAY_LIST);
 }
 
 
 static void
-ngx_live_record_day_answer(ngx_live_record_request_t *req)
+ngx_live_record_day_list(ngx_live_record_day_t *day,
+    ngx_live_record_day_state_e state)
 {
-    int                     same;
-    lr_buf_t                keys;
-    ngx_live_record_day_t  *day;
+    day->state = state;
 
-    day = req->data;
+    ngx_live_record_manifests_list(day->manifests,
+                                   day->ship->started
+                                   - NGX_LIVE_RECORD_DAY_BEFORE, -1);
+}
 
-    if (req->result == LR_RETRY_GONE
-        && day->state == NGX_LIVE_RECORD_DAY_GET)
-    {
-        /* removed since it was listed: the check lists again */
 
-        req->result = LR_RETRY_OK;
-        req->answer.len = 0;
-    }
+static void
+ngx_live_record_day_answer(void *data, lr_retry_e result, ngx_uint_t after)
+{
+    ngx_live_record_day_t *day = data;
 
-    if (req->result != LR_RETRY_OK) {
-        ngx_live_record_day_finish(day, req->result, req->retry_after);
+    ngx_live_record_manifests_t  *m;
+
+    m = day->manifests;
+
+    if (result != LR_RETRY_OK) {
+        ngx_live_record_day_finish(day, result, after);
         return;
     }
 
     switch (day->state) {
 
     case NGX_LIVE_RECORD_DAY_LIST:
-
-        day->keys.len = 0;
-
-        if (ngx_live_record_day_select(day, &req->answer, &day->keys)
-            != LR_OK)
-        {
-            ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
-            return;
-        }
-
-        day->pos = 0;
-        ngx_live_record_day_get(day);
+        ngx_live_record_day_read(day);
         return;
 
-    case NGX_LIVE_RECORD_DAY_GET:
+    case NGX_LIVE_RECORD_DAY_READ:
 
-        day->texts[day->ntexts++] = req->answer;
-        ngx_memzero(&req->answer, sizeof(lr_buf_t));
-        ngx_live_record_day_get(day);
-        return;
-
-    case NGX_LIVE_RECORD_DAY_PUT:
-
-        lr_buf_free(&req->body.text);
-
-        if (ngx_live_record_day_list(day, NGX_LIVE_RECORD_DAY_CHECK)
-            != NGX_OK)
-        {
-            ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
+        if (m->bad) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "live record: %ui manifests of \"%s/%s\" in bucket "
+                          "\"%V\" are not understood, the index of the day "
+                          "goes without them", m->bad,
+                          day->ship->settings.app, day->ship->settings.stream,
+                          &day->request->bucket->name);
         }
 
+        ngx_live_record_day_draw(day);
         return;
 
     case NGX_LIVE_RECORD_DAY_CHECK:
 
-        ngx_memzero(&keys, sizeof(lr_buf_t));
-
-        if (ngx_live_record_day_select(day, &req->answer, &keys) != LR_OK) {
-            lr_buf_free(&keys);
-            ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
-            return;
-        }
-
-        same = keys.len == day->keys.len
-               && (keys.len == 0
-                   || ngx_memcmp(keys.data, day->keys.data, keys.len) == 0);
-
-        if (same || ++day->round == NGX_LIVE_RECORD_DAY_ROUNDS) {
-            lr_buf_free(&keys);
+        if ((m->keys.len == day->keys.len
+             && (m->keys.len == 0
+                 || ngx_memcmp(m->keys.data, day->keys.data, m->keys.len)
+                    == 0))
+            || ++day->round == NGX_LIVE_RECORD_DAY_ROUNDS)
+        {
             ngx_live_record_day_finish(day, LR_RETRY_OK, 0);
             return;
         }
 
-        lr_buf_free(&day->keys);
-        day->keys = keys;
-        day->pos = 0;
-
-        ngx_live_record_day_get(day);
+        ngx_live_record_day_read(day);
     }
+}
+
+
+static void
+ngx_live_record_day_read(ngx_live_record_day_t *day)
+{
+    lr_buf_t  *keys;
+
+    keys = &day->manifests->keys;
+
+    day->keys.len = 0;
+    lr_buf_append(&day->keys, keys->data, keys->len);
+
+    if (day->keys.failed) {
+        ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
+        return;
+    }
+
+    day->state = NGX_LIVE_RECORD_DAY_READ;
+
+    ngx_live_record_manifests_read(day->manifests);
 }
 
 
 /* of a listing, the parts of the recordings that started on the day */
 
 static int
-ngx_live_record_day_select(ngx_live_record_day_t *day, lr_buf_t *list,
-    lr_buf_t *keys)
+ngx_live_record_day_select(void *data, const lr_buf_t *list, lr_buf_t *keys)
 {
+    ngx_live_record_day_context_t *context = data;
+
     int                  rc, ours;
     char                *p, *end, *version, *id;
     size_t               i;
     lr_buf_t             date, other, ids;
+    const lr_ship_t     *ship;
     lr_manifest_name_t   name;
+
+    ship = context->ship;
 
     ngx_memzero(&date, sizeof(lr_buf_t));
     ngx_memzero(&other, sizeof(lr_buf_t));
     ngx_memzero(&ids, sizeof(lr_buf_t));
 
-    rc = ngx_live_record_day_date(day, day->ship->started, &date);
+    rc = ngx_live_record_day_date(ship, ship->started, &date);
 
     p = (char *) list->data;
     end = p + list->len;
@@ -286,7 +259,7 @@ ngx_live_record_day_select(ngx_live_record_day_t *day, lr_buf_t *list,
 
         if (name.part == 0) {
             other.len = 0;
-            rc = ngx_live_record_day_date(day, name.time, &other);
+            rc = ngx_live_record_day_date(ship, name.time, &other);
 
             ours = rc == LR_OK
                    && strcmp((char *) date.data, (char *) other.data) == 0;
@@ -328,74 +301,19 @@ ngx_live_record_day_select(ngx_live_record_day_t *day, lr_buf_t *list,
 
 
 static int
-ngx_live_record_day_date(ngx_live_record_day_t *day, int64_t time,
+ngx_live_record_day_date(const lr_ship_t *ship, int64_t time,
     lr_buf_t *date)
 {
     lr_name_vars_t  vars;
 
     ngx_memzero(&vars, sizeof(lr_name_vars_t));
 
-    vars.app = day->ship->settings.app;
-    vars.stream = day->ship->settings.stream;
+    vars.app = ship->settings.app;
+    vars.stream = ship->settings.stream;
     vars.start = time;
     vars.end = -1;
 
-    return lr_name_expand("{Date}", &vars, &day->ship->zone, NULL, date);
-}
-
-
-static void
-ngx_live_record_day_get(ngx_live_record_day_t *day)
-{
-    char                       *key, *version;
-    size_t                      i, nalloc;
-    lr_buf_t                   *more;
-    ngx_live_record_request_t  *req;
-
-    if (day->pos == 0) {
-        for (i = 0; i < day->ntexts; i++) {
-            lr_buf_free(&day->texts[i]);
-        }
-
-        day->ntexts = 0;
-    }
-
-    if (day->pos == day->keys.len) {
-        ngx_live_record_day_draw(day);
-        return;
-    }
-
-    key = (char *) day->keys.data + day->pos;
-    version = key + strlen(key) + 1;
-    day->pos = version + strlen(version) + 1 - (char *) day->keys.data;
-
-    if (day->ntexts == day->nalloc) {
-        nalloc = day->nalloc ? day->nalloc * 2 : 16;
-        more = realloc(day->texts, nalloc * sizeof(lr_buf_t));
-
-        if (more == NULL) {
-            ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
-            return;
-        }
-
-        day->texts = more;
-        day->nalloc = nalloc;
-    }
-
-    req = day->request;
-
-    ngx_free(req->key);
-    req->key = ngx_live_record_day_dup(key);
-
-    if (req->key == NULL) {
-        ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
-        return;
-    }
-
-    day->state = NGX_LIVE_RECORD_DAY_GET;
-    req->op = NGX_LIVE_RECORD_GET;
-
-    ngx_live_record_request_start(req);
+    return lr_name_expand("{Date}", &vars, &ship->zone, NULL, date);
 }
 
 
@@ -426,16 +344,15 @@ ngx_live_record_day_thread(void *data, ngx_log_t *log)
 {
     ngx_live_record_day_t *day = data;
 
-    char              err[LR_MANIFEST_ERR];
-    size_t            i, n;
-    lr_manifest_t   **parts;
-    lr_segments_t     list;
-    lr_name_vars_t    vars;
-    const lr_ship_t  *ship;
+    lr_segments_t                 list;
+    lr_name_vars_t                vars;
+    const lr_ship_t              *ship;
+    ngx_live_record_manifests_t  *m;
 
     ship = day->ship;
+    m = day->manifests;
+
     day->rc = LR_ERROR;
-    day->bad = 0;
     day->key.len = 0;
     day->index.len = 0;
 
@@ -448,48 +365,17 @@ ngx_live_record_day_thread(void *data, ngx_log_t *log)
 
     if (lr_name_expand(ship->settings.index_path, &vars, &ship->zone,
                        ".m3u8", &day->key)
-        != LR_OK)
+        != LR_OK
+        || lr_manifest_day_index(m->parts, m->n, (char *) day->key.data,
+                                 &list)
+           != LR_OK)
     {
         return;
     }
 
-    parts = calloc(day->ntexts + 1, sizeof(lr_manifest_t *));
-    if (parts == NULL) {
-        return;
-    }
+    day->rc = lr_m3u8_write(list.segs, list.n, &ship->zone, &day->index);
 
-    n = 0;
-
-    for (i = 0; i < day->ntexts; i++) {
-
-        if (day->texts[i].len == 0) {
-            continue;
-        }
-
-        if (lr_manifest_read(day->texts[i].data, day->texts[i].len,
-                             &parts[n], err, sizeof(err))
-            == LR_OK)
-        {
-            n++;
-
-        } else {
-            day->bad++;
-        }
-    }
-
-    if (lr_manifest_day_index(parts, n, (char *) day->key.data, &list)
-        == LR_OK)
-    {
-        day->rc = lr_m3u8_write(list.segs, list.n, &ship->zone,
-                                &day->index);
-        lr_segments_free(&list);
-    }
-
-    for (i = 0; i < n; i++) {
-        lr_manifest_free(parts[i]);
-    }
-
-    free(parts);
+    lr_segments_free(&list);
 }
 
 
@@ -507,14 +393,7 @@ ngx_live_record_day_drawn(ngx_event_t *ev)
         return;
     }
 
-    if (day->bad) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: %ui manifests of \"%s/%s\" in bucket "
-                      "\"%V\" are not understood, the index of the day goes "
-                      "without them", day->bad, day->ship->settings.app,
-                      day->ship->settings.stream,
-                      &day->request->bucket->name);
-    }
+    ngx_live_record_manifests_drop(day->manifests);
 
     if (day->rc != LR_OK) {
         ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
@@ -524,14 +403,14 @@ ngx_live_record_day_drawn(ngx_event_t *ev)
     req = day->request;
 
     ngx_free(req->key);
-    req->key = ngx_live_record_day_dup((char *) day->key.data);
+    req->key = ngx_alloc(day->key.len + 1, ngx_cycle->log);
 
     if (req->key == NULL) {
         ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
         return;
     }
 
-    day->state = NGX_LIVE_RECORD_DAY_PUT;
+    ngx_memcpy(req->key, day->key.data, day->key.len + 1);
 
     req->op = NGX_LIVE_RECORD_PUT;
     req->type = "application/vnd.apple.mpegurl";
@@ -547,17 +426,21 @@ ngx_live_record_day_drawn(ngx_event_t *ev)
 }
 
 
-static char *
-ngx_live_record_day_dup(const char *s)
+static void
+ngx_live_record_day_put(ngx_live_record_request_t *req)
 {
-    char    *p;
-    size_t   len;
+    ngx_live_record_day_t  *day;
 
-    len = strlen(s) + 1;
+    day = req->data;
 
-    p = ngx_alloc(len, ngx_cycle->log);
+    if (req->result != LR_RETRY_OK) {
+        ngx_live_record_day_finish(day, req->result, req->retry_after);
+        return;
+    }
 
-    return p ? memcpy(p, s, len) : NULL;
+    lr_buf_free(&req->body.text);
+
+    ngx_live_record_day_list(day, NGX_LIVE_RECORD_DAY_CHECK);
 }
 
 
@@ -579,8 +462,6 @@ ngx_live_record_day_key(ngx_live_record_day_t *day)
 void
 ngx_live_record_day_free(ngx_live_record_day_t *day)
 {
-    size_t  i;
-
     /* a thread reads it: its end frees */
 
     if (day->thread && !day->freed) {
@@ -589,12 +470,8 @@ ngx_live_record_day_free(ngx_live_record_day_t *day)
     }
 
     ngx_live_record_request_free(day->request);
+    ngx_live_record_manifests_free(day->manifests);
 
-    for (i = 0; i < day->ntexts; i++) {
-        lr_buf_free(&day->texts[i]);
-    }
-
-    free(day->texts);
     lr_buf_free(&day->keys);
     lr_buf_free(&day->key);
     lr_buf_free(&day->index);

@@ -144,6 +144,7 @@ static void ngx_live_record_notify_done(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_timer(ngx_event_t *ev);
 static void ngx_live_record_receiver_timer(ngx_event_t *ev);
 static void ngx_live_record_receiver_run(ngx_live_record_receiver_t *r);
+static void ngx_live_record_receiver_expire(ngx_live_record_receiver_t *r);
 static void ngx_live_record_receiver_well(ngx_live_record_receiver_t *r);
 static void ngx_live_record_notify_send(ngx_live_record_notifier_t *n);
 static ngx_int_t ngx_live_record_notify_setup(ngx_live_record_notifier_t *n);
@@ -153,6 +154,8 @@ static size_t ngx_live_record_notify_read(char *p, size_t size, size_t n,
     void *data);
 static void ngx_live_record_notify_sent(void *data, CURLcode rc);
 static void ngx_live_record_notify_refused(ngx_live_record_notifier_t *n);
+static ngx_uint_t ngx_live_record_notify_late(ngx_live_record_notifier_t *n);
+static void ngx_live_record_notify_give_up(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_clear(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_free(ngx_live_record_notifier_t *n);
 static ngx_msec_t ngx_live_record_notify_delay(ngx_uint_t tries);
@@ -460,7 +463,8 @@ ngx_live_record_notify_journal(ngx_live_record_notifier_t *n)
 
     if (n->work.result != NGX_LIVE_RECORD_NOTIFY_FAILED) {
 
-        status = n->work.result == NGX_LIVE_RECORD_NOTIFY_TAKEN ? n->work.status : 0;
+        status = n->work.result == NGX_LIVE_RECORD_NOTIFY_TAKEN
+                 ? n->work.status : 0;
 
         if (lr_notice_done(&n->notice, status, n->work.why,
                            ngx_live_record_now())
@@ -635,7 +639,8 @@ ngx_live_record_notify_advance(ngx_live_record_notifier_t *n)
         n->outcome.result = NGX_LIVE_RECORD_NOTIFY_GIVEN;
         n->outcome.status = 0;
         n->outcome.to[0] = '\0';
-        (void) snprintf(n->outcome.why, sizeof(n->outcome.why), "no live_record_notify");
+        (void) snprintf(n->outcome.why, sizeof(n->outcome.why),
+                        "no live_record_notify");
 
         ngx_live_record_notify_run(n);
         return;
@@ -722,6 +727,8 @@ ngx_live_record_receiver_run(ngx_live_record_receiver_t *r)
         wait = (ngx_msec_int_t) (r->next - ngx_current_msec);
 
         if (down && wait > 0) {
+            ngx_live_record_receiver_expire(r);
+
             if (!r->timer.timer_set) {
                 ngx_add_timer(&r->timer, (ngx_msec_t) wait);
             }
@@ -736,6 +743,42 @@ ngx_live_record_receiver_run(ngx_live_record_receiver_t *r)
         r->active++;
 
         ngx_live_record_notify_send(n);
+    }
+}
+
+
+/* what is too old does not wait for its turn at one that is down */
+
+static void
+ngx_live_record_receiver_expire(ngx_live_record_receiver_t *r)
+{
+    ngx_queue_t                 *q, *next;
+    ngx_live_record_notifier_t  *n;
+
+    for (q = ngx_queue_head(&r->waiting);
+         q != ngx_queue_sentinel(&r->waiting);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        n = ngx_queue_data(q, ngx_live_record_notifier_t, queue);
+
+        if (!ngx_live_record_notify_late(n)) {
+            continue;
+        }
+
+        ngx_queue_remove(q);
+        n->state = NGX_LIVE_RECORD_NOTIFY_IDLE;
+
+        n->outcome.status = 0;
+        (void) snprintf(n->outcome.why, sizeof(n->outcome.why),
+                        "the receiver does not answer");
+        ngx_cpystrn((u_char *) n->outcome.to, r->conf->name.data,
+                    ngx_min(r->conf->name.len + 1, sizeof(n->outcome.to)));
+
+        ngx_live_record_notify_give_up(n);
+
+        n->news = 1;
+        ngx_live_record_notify_run(n);
     }
 }
 
@@ -941,8 +984,8 @@ ngx_live_record_notify_sent(void *data, CURLcode rc)
     } else {
 
         if (rc == CURLE_OK) {
-            (void) snprintf(n->outcome.why, sizeof(n->outcome.why), "HTTP status %ld",
-                            status);
+            (void) snprintf(n->outcome.why, sizeof(n->outcome.why),
+                            "HTTP status %ld", status);
         } else {
             (void) snprintf(n->outcome.why, sizeof(n->outcome.why), "%s",
                             n->curl_err[0] ? n->curl_err
@@ -964,7 +1007,6 @@ ngx_live_record_notify_sent(void *data, CURLcode rc)
 static void
 ngx_live_record_notify_refused(ngx_live_record_notifier_t *n)
 {
-    int64_t                      age;
     ngx_live_record_receiver_t  *r;
 
     r = n->receiver;
@@ -985,16 +1027,8 @@ ngx_live_record_notify_refused(ngx_live_record_notifier_t *n)
                       &r->conf->name, n->outcome.why);
     }
 
-    age = ngx_live_record_now() - n->head.time;
-
-    if (age >= (int64_t) r->conf->retry * 1000) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: callback %uD of \"%V\" to \"%V\" is "
-                      "given up after %L seconds: %s", n->head.number,
-                      &n->path, &r->conf->name, age / 1000, n->outcome.why);
-
-        n->tries = 0;
-        n->outcome.result = NGX_LIVE_RECORD_NOTIFY_GIVEN;
+    if (ngx_live_record_notify_late(n)) {
+        ngx_live_record_notify_give_up(n);
         return;
     }
 
@@ -1010,6 +1044,29 @@ ngx_live_record_notify_refused(ngx_live_record_notifier_t *n)
     }
 
     ngx_add_timer(&n->timer, ngx_live_record_notify_delay(n->tries));
+}
+
+
+static ngx_uint_t
+ngx_live_record_notify_late(ngx_live_record_notifier_t *n)
+{
+    return ngx_live_record_now() - n->head.time
+           >= (int64_t) n->receiver->conf->retry * 1000;
+}
+
+
+static void
+ngx_live_record_notify_give_up(ngx_live_record_notifier_t *n)
+{
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: callback %uD of \"%V\" to \"%V\" is given "
+                  "up after %L seconds: %s", n->head.number, &n->path,
+                  &n->receiver->conf->name,
+                  (ngx_live_record_now() - n->head.time) / 1000,
+                  n->outcome.why);
+
+    n->tries = 0;
+    n->outcome.result = NGX_LIVE_RECORD_NOTIFY_GIVEN;
 }
 
 

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * A bucket of Alibaba Cloud OSS or S3.  A request begins in a thread, which
- * opens what is to be sent and looks after the credentials; then libcurl
+ * A bucket of Alibaba Cloud OSS or S3.  A request begins when there is a key
+ * to sign it with, in a thread, which opens what is to be sent; then libcurl
  * carries it on the event loop, and whenever it has sent a piece a thread
  * renders the next one.  At the end the answer is sorted.  Here are whole
  * objects and listings; parts and moves have files of their own.
@@ -17,6 +17,7 @@
 #include "ngx_live_record_limit.h"
 
 
+static void ngx_live_record_oss_keyed(void *data, const char *err);
 static void ngx_live_record_oss_opened(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_put_vacant(ngx_live_record_oss_t *t);
@@ -27,6 +28,7 @@ static void ngx_live_record_oss_get(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_get_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list_done(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_delete(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_vacant_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_looked(ngx_live_record_oss_t *t);
 static ngx_uint_t ngx_live_record_oss_keeps(ngx_live_record_oss_t *t,
@@ -55,6 +57,10 @@ ngx_live_record_oss_init(ngx_cycle_t *cycle)
             return NGX_ERROR;
         }
 
+        if (ngx_live_record_cred_init(b[i]->cred) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         n += b[i]->connections;
     }
 
@@ -77,7 +83,7 @@ ngx_live_record_oss_exit(ngx_cycle_t *cycle)
 
         if (client) {
             lr_sign_cache_clear(&client->cache);
-            lr_cred_free(&b[i]->cred);
+            ngx_live_record_cred_exit(b[i]->cred);
         }
     }
 
@@ -104,6 +110,25 @@ ngx_live_record_oss_start(ngx_live_record_request_t *req)
                  : &ngx_live_record_oss_dialect;
     req->transfer = t;
 
+    t->wait.handler = ngx_live_record_oss_keyed;
+    t->wait.data = t;
+
+    if (ngx_live_record_cred_wait(req->bucket->cred, &t->wait) == NGX_OK) {
+        ngx_live_record_oss_keyed(t, NULL);
+    }
+}
+
+
+static void
+ngx_live_record_oss_keyed(void *data, const char *err)
+{
+    ngx_live_record_oss_t *t = data;
+
+    if (err) {
+        ngx_live_record_oss_fail(t, LR_RETRY_CREDENTIALS, err);
+        return;
+    }
+
     ngx_live_record_oss_open(t, ngx_live_record_oss_opened);
 }
 
@@ -123,6 +148,10 @@ ngx_live_record_oss_opened(ngx_live_record_oss_t *t)
 
     case NGX_LIVE_RECORD_LIST:
         ngx_live_record_oss_list(t);
+        break;
+
+    case NGX_LIVE_RECORD_DELETE:
+        ngx_live_record_oss_delete(t);
         break;
 
     case NGX_LIVE_RECORD_BEGIN:
@@ -322,7 +351,12 @@ ngx_live_record_oss_list_done(ngx_live_record_oss_t *t)
     free(t->token);
     t->token = NULL;
 
-    if (list.truncated) {
+    /* keys come in order */
+
+    if (list.truncated
+        && !(req->until && list.n
+             && strcmp(list.objects[list.n - 1].key, req->until) > 0))
+    {
         t->token = list.next;
         list.next = NULL;
     }
@@ -341,6 +375,16 @@ ngx_live_record_oss_list_done(ngx_live_record_oss_t *t)
     }
 
     ngx_live_record_oss_finish(t);
+}
+
+
+static void
+ngx_live_record_oss_delete(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_oss_ask(t, "DELETE", "DELETE", t->req->key,
+                            ngx_live_record_oss_finish);
+
+    ngx_live_record_oss_send(t);
 }
 
 
@@ -548,7 +592,7 @@ ngx_live_record_oss_cancel(ngx_live_record_request_t *req)
         t->started = 0;
     }
 
-    if (t->thread && !ngx_exiting && !ngx_terminate) {
+    if (t->thread && !ngx_live_record_threads_gone) {
         return LR_AGAIN;
     }
 
@@ -586,6 +630,7 @@ ngx_live_record_oss_destroy(ngx_live_record_oss_t *t)
 {
     t->req->transfer = NULL;
 
+    ngx_live_record_cred_leave(&t->wait);
     ngx_live_record_limit_leave(t);
     ngx_live_record_oss_clear(t);
 
@@ -593,7 +638,6 @@ ngx_live_record_oss_destroy(ngx_live_record_oss_t *t)
         curl_easy_cleanup(t->easy);
     }
 
-    lr_cred_free(&t->cred);
     lr_md5_free(&t->md5);
     lr_buf_free(&t->text);
     lr_buf_free(&t->sweep.ids);

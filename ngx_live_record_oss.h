@@ -23,6 +23,7 @@
 #include "lr_sign.h"
 #include "lr_xml.h"
 #include "ngx_live_record_bucket.h"
+#include "ngx_live_record_cred.h"
 #include "ngx_live_record_curl.h"
 
 
@@ -151,6 +152,7 @@ struct ngx_live_record_oss_s {
     ngx_live_record_request_t            *req;
     const ngx_live_record_oss_dialect_t  *dialect;
     ngx_live_record_oss_pt                handler;
+    ngx_live_record_cred_wait_t           wait;
 
     /* the question */
 
@@ -177,11 +179,6 @@ struct ngx_live_record_oss_s {
 
     int                           rc;
     ngx_err_t                     errnum;
-    lr_cred_t                     cred;
-    int                           cred_rc;    /* LR_DECLINED: as before */
-    time_t                        cred_mtime;
-    off_t                         cred_size;
-    char                          cred_err[LR_CRED_ERR_LEN];
 
     /* the piece that is being sent */
 
@@ -226,6 +223,7 @@ struct ngx_live_record_oss_s {
     time_t                        date;
     time_t                        modified;
     int64_t                       skew;       /* it was signed with */
+    ngx_uint_t                    serial;     /* of the key, too */
     char                          region[64]; /* it was signed for */
     unsigned                      whole:1;    /* its headers */
     unsigned                      has_crc:1;
@@ -292,7 +290,7 @@ void ngx_live_record_oss_other(ngx_live_record_oss_t *t, lr_retry_e result,
 
 /* ngx_live_record_oss_body.c: what a thread does */
 
-/* opens the body and reads the credentials; the handler may ask then */
+/* opens the body; the handler may ask then */
 void ngx_live_record_oss_open(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler);
 

@@ -40,6 +40,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
     lr_net_e                    net;
     ngx_uint_t                  reading, error;
     lr_xml_error_t              e;
+    ngx_live_record_cred_t     *cred;
     ngx_live_record_request_t  *req;
 
     req = t->req;
@@ -121,6 +122,19 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
            >= NGX_LIVE_RECORD_OSS_REFUSED)
     {
         req->result = LR_RETRY_CLOCK;
+    }
+
+    /* perhaps it is the key; where no code tells, as of a HEAD, nobody knows */
+
+    cred = req->bucket->cred;
+
+    if (req->result == LR_RETRY_CREDENTIALS) {
+        req->result = ngx_live_record_cred_refused(cred, t->serial);
+
+    } else if (req->result == LR_RETRY_ADMIN
+               && (t->status == 400 || t->status == 403))
+    {
+        req->result = ngx_live_record_cred_doubted(cred, t->serial);
     }
 
     if (req->result == LR_RETRY_CLOCK) {

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * What blocks, and is done by a thread: opening what is to be sent, looking
- * after the credentials, rendering piece by piece.
+ * What blocks, and is done by a thread: opening what is to be sent, and
+ * rendering it piece by piece.
  */
 
 
@@ -14,17 +14,11 @@
 #include "ngx_live_record_oss.h"
 
 
-/* seconds between two looks at a file of credentials */
-#define NGX_LIVE_RECORD_OSS_LOOK  1
-
-
 static ngx_int_t ngx_live_record_oss_post(ngx_live_record_oss_t *t,
     void (*handler)(void *data, ngx_log_t *log),
     void (*done)(ngx_event_t *ev));
 static void ngx_live_record_oss_open_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_oss_opened(ngx_event_t *ev);
-static void ngx_live_record_oss_cred_thread(ngx_live_record_oss_t *t);
-static ngx_int_t ngx_live_record_oss_cred(ngx_live_record_oss_t *t);
 static int ngx_live_record_oss_piece(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_piece_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_oss_piece_done(ngx_event_t *ev);
@@ -79,12 +73,7 @@ ngx_live_record_oss_open_thread(void *data, ngx_log_t *log)
 {
     ngx_live_record_oss_t *t = data;
 
-    t->cred_rc = LR_DECLINED;
     t->rc = LR_OK;
-
-    if (t->req->bucket->cred_type == NGX_LIVE_RECORD_CRED_FILE) {
-        ngx_live_record_oss_cred_thread(t);
-    }
 
     if (t->req->op != NGX_LIVE_RECORD_PUT
         && t->req->op != NGX_LIVE_RECORD_PART)
@@ -113,66 +102,6 @@ ngx_live_record_oss_open_thread(void *data, ngx_log_t *log)
 }
 
 
-/* a file of credentials is read again when it changes */
-
-static void
-ngx_live_record_oss_cred_thread(ngx_live_record_oss_t *t)
-{
-    ngx_fd_t                   fd;
-    ssize_t                    n;
-    lr_buf_t                   b;
-    struct stat                st;
-    ngx_live_record_bucket_t  *bucket;
-
-    bucket = t->req->bucket;
-
-    fd = open((char *) bucket->cred_file.data, O_RDONLY|O_CLOEXEC);
-
-    if (fd == -1 || fstat(fd, &st) == -1) {
-        (void) snprintf(t->cred_err, sizeof(t->cred_err),
-                        "the file of credentials cannot be read (%d: %s)",
-                        ngx_errno, strerror(ngx_errno));
-        t->cred_rc = LR_ERROR;
-        goto done;
-    }
-
-    if (st.st_mtime == bucket->cred_mtime && st.st_size == bucket->cred_size
-        && time(NULL) - st.st_mtime > NGX_LIVE_RECORD_OSS_LOOK)
-    {
-        goto done;
-    }
-
-    ngx_memzero(&b, sizeof(lr_buf_t));
-
-    n = -1;
-
-    if (lr_buf_reserve(&b, LR_CRED_MAX_FILE) == LR_OK) {
-        n = read(fd, b.data, LR_CRED_MAX_FILE);
-    }
-
-    if (n < 0) {
-        (void) snprintf(t->cred_err, sizeof(t->cred_err),
-                        "the file of credentials cannot be read");
-        t->cred_rc = LR_ERROR;
-
-    } else {
-        t->cred_rc = lr_cred_parse(&t->cred, (char *) b.data, (size_t) n,
-                                   NULL, t->cred_err);
-        t->cred_mtime = st.st_mtime;
-        t->cred_size = st.st_size;
-        ngx_explicit_memzero(b.data, (size_t) n);
-    }
-
-    lr_buf_free(&b);
-
-done:
-
-    if (fd != -1) {
-        close(fd);
-    }
-}
-
-
 static void
 ngx_live_record_oss_opened(ngx_event_t *ev)
 {
@@ -183,7 +112,7 @@ ngx_live_record_oss_opened(ngx_event_t *ev)
     req = t->req;
     t->thread = 0;
 
-    if (ngx_live_record_oss_cred(t) != NGX_OK || req->cancelled) {
+    if (req->cancelled) {
         ngx_live_record_oss_finish(t);
         return;
     }
@@ -199,38 +128,6 @@ ngx_live_record_oss_opened(ngx_event_t *ev)
     }
 
     t->handler(t);
-}
-
-
-/* takes over what the thread has read; all at once, for all requests */
-
-static ngx_int_t
-ngx_live_record_oss_cred(ngx_live_record_oss_t *t)
-{
-    ngx_live_record_bucket_t  *b;
-
-    b = t->req->bucket;
-
-    if (t->cred_rc == LR_OK) {
-        lr_cred_free(&b->cred);
-        b->cred = t->cred;
-        b->cred_mtime = t->cred_mtime;
-        b->cred_size = t->cred_size;
-        ngx_memzero(&t->cred, sizeof(lr_cred_t));
-    }
-
-    if (b->cred.id) {
-
-        /* what there was may still be good while a file is being replaced */
-
-        return NGX_OK;
-    }
-
-    t->req->result = LR_RETRY_ADMIN;
-    (void) snprintf(t->req->err, sizeof(t->req->err), "\"%s\": %s",
-                    (char *) b->cred_file.data, t->cred_err);
-
-    return NGX_ERROR;
 }
 
 

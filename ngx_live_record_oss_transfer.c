@@ -115,10 +115,11 @@ ngx_live_record_oss_signed(ngx_live_record_oss_t *t)
     sign.nquery = t->nparams;
     sign.headers = t->asked;
     sign.nheaders = t->nasked;
-    sign.cred = &b->cred;
+    sign.cred = &b->cred->key;
     sign.region = b->told[0] ? b->told : (char *) b->region.data;
     sign.time = ngx_time() + (time_t) b->skew;
     t->skew = b->skew;
+    t->serial = b->cred->serial;
     ngx_cpystrn((u_char *) t->region, (u_char *) sign.region,
                 sizeof(t->region));
 

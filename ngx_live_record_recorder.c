@@ -285,9 +285,13 @@ void
 ngx_live_record_recorder_release(ngx_live_record_recorder_t *r,
     unsigned formats, int64_t cycle)
 {
+    lr_settings_t  *st;
+
+    st = &r->settings;
+    st->formats = formats;
+    st->cycle = cycle;
+
     r->hold = NGX_LIVE_RECORD_GO;
-    r->settings.formats = formats;
-    r->settings.cycle = cycle;
 
     if (r->stopped && r->early == NULL) {
         ngx_live_record_free(r);

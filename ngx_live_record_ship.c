@@ -916,13 +916,21 @@ static void
 ngx_live_record_ship_again(ngx_live_record_ship_t *s, lr_retry_e why,
     ngx_uint_t after)
 {
+    ngx_uint_t  n;
+
     s->busy = 0;
 
     if (why == LR_RETRY_OK) {
         why = LR_RETRY_AGAIN;
     }
 
-    ngx_add_timer(&s->timer, lr_retry_delay(why, (unsigned) s->tries++,
+    s->refused = why == LR_RETRY_ADMIN || why == LR_RETRY_CREDENTIALS;
+
+    /* a fresh key is tried at once, whatever there was before */
+
+    n = why == LR_RETRY_CREDENTIALS ? 0 : s->tries++;
+
+    ngx_add_timer(&s->timer, lr_retry_delay(why, (unsigned) n,
                                             (unsigned) after,
                                             (uint32_t) ngx_random()));
 }

@@ -64,6 +64,7 @@ typedef struct {
     unsigned                     news:1;      /* and has journalled more */
     unsigned                     busy:1;      /* a thread or request is at it */
     unsigned                     told:1;
+    unsigned                     refused:1;   /* by the bucket, and waits */
 } ngx_live_record_ship_t;
 
 

@@ -132,6 +132,8 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
     ngx_queue_t             *q;
     ngx_live_record_ship_t  *s;
 
+    ngx_live_record_threads_gone = 1;
+
     while (!ngx_queue_empty(&ngx_live_record_ships)) {
         q = ngx_queue_head(&ngx_live_record_ships);
         s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
@@ -154,6 +156,27 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
     lr_spool_free(&ngx_live_record_scan_state.list);
     lr_buf_free(&ngx_live_record_scan_state.aside);
     ngx_live_record_oss_exit(cycle);
+}
+
+
+void
+ngx_live_record_shipper_renewed(ngx_live_record_bucket_t *b)
+{
+    ngx_queue_t             *q;
+    ngx_live_record_ship_t  *s;
+
+    for (q = ngx_queue_head(&ngx_live_record_ships);
+         q != ngx_queue_sentinel(&ngx_live_record_ships);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        if (s->refused && s->timer.timer_set && s->request
+            && s->request->bucket == b)
+        {
+            ngx_add_timer(&s->timer, 1);
+        }
+    }
 }
 
 

@@ -127,6 +127,10 @@ lr_cred_parse(lr_cred_t *c, const char *p, size_t n, const char *profile,
     if (line.data[0] == '[' || memchr(line.data, '=', line.len) != NULL) {
         rc = lr_cred_ini(text, profile ? profile : "default", &raw, err);
 
+    } else if (profile != NULL) {
+        lr_cred_err(err, "the file has no profiles, only lines", 0);
+        rc = LR_ERROR;
+
     } else {
         rc = lr_cred_plain(text, &raw, err);
     }

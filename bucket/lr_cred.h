@@ -44,7 +44,8 @@ int lr_cred_set(lr_cred_t *c, const char *id, const char *secret,
 /*
  * Reads the n bytes of a credentials file into c: either an INI file, of
  * which the section "profile" or "profile NAME" is taken ("default" if
- * NULL), or two or three lines of id, secret and token.  The INI file is
+ * NULL), or two or three lines of id, secret and token, which are no
+ * profile.  The INI file is
  * that of the Alibaba Cloud SDKs (access_key_id, access_key_secret,
  * security_token; types access_key and sts) or that of AWS
  * (aws_access_key_id, aws_secret_access_key, aws_session_token).  What

@@ -147,6 +147,13 @@ lr_gate_end(lr_gate_t *g, uint32_t era, lr_gate_verdict_e verdict,
 }
 
 
+void
+lr_gate_again(lr_gate_t *g)
+{
+    g->until = 0;
+}
+
+
 static void
 lr_gate_well(lr_gate_t *g)
 {
@@ -204,12 +211,12 @@ lr_gate_sort(lr_net_e net, unsigned status, const char *code,
     case LR_RETRY_GONE:
         return LR_GATE_WELL;
 
+    /* these are tried again at once, in another way */
+
     case LR_RETRY_CLOCK:
+    case LR_RETRY_CREDENTIALS:
     case LR_RETRY_REGION:
         return LR_GATE_NONE;
-
-    case LR_RETRY_CREDENTIALS:
-        return LR_GATE_REFUSES;
 
     default:
         break;

@@ -94,5 +94,8 @@ unsigned lr_gate_turn(lr_gate_t *g);
 lr_gate_verdict_e lr_gate_sort(lr_net_e net, unsigned status,
     const char *code, lr_retry_e result);
 
+/* what it was closed for may be mended: the next request need not wait */
+void lr_gate_again(lr_gate_t *g);
+
 
 #endif /* _LR_GATE_H_INCLUDED_ */

@@ -226,6 +226,13 @@ const char *lr_manifest_format_name(int format);
 int lr_manifest_day_index(lr_manifest_t *const *m, size_t n,
     const char *index_key, lr_segments_t *list);
 
+/*
+ * The same; with "base", which may be NULL, a URI is that and the key, with
+ * its bytes escaped, and not a relative one.
+ */
+int lr_manifest_range_index(lr_manifest_t *const *m, size_t n,
+    const char *index_key, const char *base, lr_segments_t *list);
+
 /* the same, of one cycle of one recording; parts of others are skipped */
 int lr_manifest_cycle_index(lr_manifest_t *const *m, size_t n,
     const char *id, int64_t cycle, const char *index_key,

@@ -20,10 +20,12 @@ typedef struct {
 static int lr_manifest_by_id(const void *one, const void *two);
 static int lr_manifest_by_time(const void *one, const void *two);
 static int lr_manifest_index(lr_manifest_t *const *m, size_t n,
-    const char *id, int64_t cycle, const char *index_key,
+    const char *id, int64_t cycle, const char *index_key, const char *base,
     lr_segments_t *list);
 static int lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
-    const char *index_key, lr_segments_t *list);
+    const char *index_key, const char *base, lr_segments_t *list);
+static void lr_manifest_uri(lr_buf_t *out, const char *index_key,
+    const char *base, const char *key);
 
 
 static int
@@ -74,7 +76,15 @@ int
 lr_manifest_day_index(lr_manifest_t *const *m, size_t n,
     const char *index_key, lr_segments_t *list)
 {
-    return lr_manifest_index(m, n, NULL, 0, index_key, list);
+    return lr_manifest_index(m, n, NULL, 0, index_key, NULL, list);
+}
+
+
+int
+lr_manifest_range_index(lr_manifest_t *const *m, size_t n,
+    const char *index_key, const char *base, lr_segments_t *list)
+{
+    return lr_manifest_index(m, n, NULL, 0, index_key, base, list);
 }
 
 
@@ -82,7 +92,7 @@ int
 lr_manifest_cycle_index(lr_manifest_t *const *m, size_t n, const char *id,
     int64_t cycle, const char *index_key, lr_segments_t *list)
 {
-    return lr_manifest_index(m, n, id, cycle, index_key, list);
+    return lr_manifest_index(m, n, id, cycle, index_key, NULL, list);
 }
 
 
@@ -90,7 +100,8 @@ lr_manifest_cycle_index(lr_manifest_t *const *m, size_t n, const char *id,
 
 static int
 lr_manifest_index(lr_manifest_t *const *m, size_t n, const char *id,
-    int64_t cycle, const char *index_key, lr_segments_t *list)
+    int64_t cycle, const char *index_key, const char *base,
+    lr_segments_t *list)
 {
     int                            rc;
     size_t                         i, j, count;
@@ -159,7 +170,7 @@ lr_manifest_index(lr_manifest_t *const *m, size_t n, const char *id,
 
     qsort(refs, count, sizeof(lr_manifest_ref_t), lr_manifest_by_time);
 
-    rc = lr_manifest_segments(refs, count, index_key, list);
+    rc = lr_manifest_segments(refs, count, index_key, base, list);
 
 done:
 
@@ -176,7 +187,7 @@ done:
 
 static int
 lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
-    const char *index_key, lr_segments_t *list)
+    const char *index_key, const char *base, lr_segments_t *list)
 {
     size_t                    i;
     unsigned                  same;
@@ -208,8 +219,7 @@ lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
                            && (!same || ref->f->discontinuity
                                || ref->f->seq != prev->f->seq + 1);
 
-        lr_url_relative(&list->text, index_key, ref->f->key);
-        lr_buf_append(&list->text, "", 1);
+        lr_manifest_uri(&list->text, index_key, base, ref->f->key);
         prev = ref;
     }
 
@@ -225,6 +235,24 @@ lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
     }
 
     return LR_OK;
+}
+
+
+/* and a zero byte, which is counted */
+
+static void
+lr_manifest_uri(lr_buf_t *out, const char *index_key, const char *base,
+    const char *key)
+{
+    if (base) {
+        lr_buf_puts(out, base);
+        lr_url_encode_path(out, key, strlen(key));
+
+    } else {
+        lr_url_relative(out, index_key, key);
+    }
+
+    lr_buf_append(out, "", 1);
 }
 
 

@@ -15,7 +15,8 @@
 #define LR_FOR_PATH     (1 << LR_NAME_PATH)
 #define LR_FOR_TS       (1 << LR_NAME_FRAGMENT)
 #define LR_FOR_FILES    (LR_FOR_PATH|LR_FOR_TS)
-#define LR_FOR_ALL      (LR_FOR_FILES|1 << LR_NAME_INDEX)
+#define LR_FOR_RANGE    (1 << LR_NAME_RANGE)
+#define LR_FOR_ALL      (LR_FOR_FILES|LR_FOR_RANGE|1 << LR_NAME_INDEX)
 
 #define LR_HAS(var)     (1u << (var))
 
@@ -68,9 +69,9 @@ static const lr_var_t  lr_vars[LR_VAR_N] = {
     { "{EscapedEndTime}",   LR_FOR_FILES },
     { "{UnixTimestamp}",    LR_FOR_FILES },
     { "{Date}",             LR_FOR_ALL },
-    { "{Hour}",             LR_FOR_FILES },
-    { "{Minute}",           LR_FOR_FILES },
-    { "{Second}",           LR_FOR_FILES }
+    { "{Hour}",             LR_FOR_FILES|LR_FOR_RANGE },
+    { "{Minute}",           LR_FOR_FILES|LR_FOR_RANGE },
+    { "{Second}",           LR_FOR_FILES|LR_FOR_RANGE }
 };
 
 
@@ -363,16 +364,17 @@ int
 lr_name_check(lr_name_kind_e kind, const char *tpl, char *err, size_t size)
 {
     int               i;
-    size_t            n;
+    size_t            n, max;
     unsigned          has;
     lr_buf_t          list;
     const char       *p, *text;
     lr_name_token_t   t;
 
     n = strlen(tpl);
+    max = (kind == LR_NAME_RANGE) ? LR_NAME_KEY_LEN : LR_NAME_TEMPLATE_LEN;
 
-    if (n > LR_NAME_TEMPLATE_LEN) {
-        snprintf(err, size, "is longer than %d bytes", LR_NAME_TEMPLATE_LEN);
+    if (n > max) {
+        snprintf(err, size, "is longer than %d bytes", (int) max);
         return LR_ERROR;
     }
 

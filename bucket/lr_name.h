@@ -59,7 +59,8 @@ typedef struct {
 typedef enum {
     LR_NAME_PATH = 0,             /* a playlist or file of a cycle */
     LR_NAME_FRAGMENT,
-    LR_NAME_INDEX                 /* the index of a day */
+    LR_NAME_INDEX,                /* the index of a day */
+    LR_NAME_RANGE                 /* the index of a range of time */
 } lr_name_kind_e;
 
 
@@ -99,7 +100,8 @@ int lr_name_text(const char *p, size_t n);
 int lr_name_key_valid(const char *p, size_t n);
 
 /*
- * What "nginx -t" asks of a template.  LR_ERROR: "err", of "size" bytes
+ * What "nginx -t" asks of a template, and the API of one for a range, which
+ * may be as long as a key.  LR_ERROR: "err", of "size" bytes
  * (512 hold any message), says what is wrong and what is allowed; it is to
  * be read after the name of the directive and the value.
  */

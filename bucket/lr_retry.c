@@ -30,7 +30,7 @@ static const lr_retry_code_t  lr_retry_codes[] = {
     { "IllegalLocationConstraintException",  LR_RETRY_REGION },
     { "IncompleteBody",                      LR_RETRY_AGAIN },
     { "InternalError",                       LR_RETRY_AGAIN },
-    { "InvalidAccessKeyId",                  LR_RETRY_ADMIN },
+    { "InvalidAccessKeyId",                  LR_RETRY_CREDENTIALS },
     { "InvalidSecurityToken",                LR_RETRY_CREDENTIALS },
     { "InvalidToken",                        LR_RETRY_CREDENTIALS },
     { "KMS.ThrottlingException",             LR_RETRY_AGAIN },

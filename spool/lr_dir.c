@@ -463,6 +463,36 @@ failed:
 
 
 int
+lr_dir_delete(const char *root, const char *key, unsigned fsync, char *err,
+    size_t size)
+{
+    int   rc;
+    char  path[LR_DIR_PATH];
+
+    rc = lr_dir_path(path, root, key);
+
+    if (rc == LR_OK && unlink(path) == -1) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return LR_OK;
+        }
+
+        rc = LR_ERROR;
+    }
+
+    if (rc == LR_OK && fsync) {
+        rc = lr_dir_sync(path);
+    }
+
+    if (rc != LR_OK) {
+        snprintf(err, size, "\"%s\" could not be removed from \"%s\" "
+                 "(%d: %s)", key, root, errno, strerror(errno));
+    }
+
+    return rc;
+}
+
+
+int
 lr_dir_list(const char *root, const char *prefix, const char *after,
     lr_buf_t *out, char *err, size_t size)
 {

@@ -29,6 +29,10 @@ int lr_dir_put(const char *root, const char *key, const char *tag,
 int lr_dir_get(const char *root, const char *key, size_t max, lr_buf_t *out,
     char *err, size_t size);
 
+/* removes an object; one that is not there is no error */
+int lr_dir_delete(const char *root, const char *key, unsigned fsync,
+    char *err, size_t size);
+
 /*
  * The keys that begin with prefix, which ends with "/", and sort behind
  * "after", in order; only those directly in that directory.  Appends for

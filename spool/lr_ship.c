@@ -16,7 +16,6 @@
 #include "lr_url.h"
 
 
-static int lr_ship_read(lr_ship_t *s, char *err, size_t size);
 static int lr_ship_on_fragment(void *data, const lr_fragment_t *f);
 static int lr_ship_on_span(void *data, int64_t wall, int64_t media,
     json_t *args);
@@ -117,7 +116,7 @@ failed:
 }
 
 
-static int
+int
 lr_ship_read(lr_ship_t *s, char *err, size_t size)
 {
     int                    rc;

@@ -260,11 +260,13 @@ void lr_ship_close(lr_ship_t *s);
 
 
 /*
- * Between lr_ship.c, lr_ship_event.c and lr_ship_file.c.  An event is
- * written, and then taken in by the code that replays it at an opening, so
- * that the journal and the memory cannot differ.
+ * Between lr_ship.c, lr_ship_event.c, lr_ship_file.c and lr_confirmed.c.
+ * An event is written, and then taken in by the code that replays it at an
+ * opening, so that the journal and the memory cannot differ.
  */
 
+/* what is new in record.log; results as of lr_ship_open() */
+int lr_ship_read(lr_ship_t *s, char *err, size_t size);
 int lr_ship_journal(lr_ship_t *s, const char *event, json_t *o);
 int lr_ship_event(void *data, const char *event, json_t *o);
 int64_t lr_ship_part_end(const lr_manifest_t *part);

@@ -87,7 +87,9 @@ good('nothing of its disk is left',
 good("oss: $_", "$spool live_record_bucket b { $oss $_ }")
     for 'credentials env;', 'credentials key ID SECRET;',
     'credentials key ID SECRET TOKEN;',
-    'credentials env; signature v1;', 'credentials env; signature v4;';
+    'credentials env; signature v1;', 'credentials env; signature v4;',
+    'credentials ecs_role;', 'credentials ecs_role a.role+of=mine_1;',
+    'credentials ecs_role; metadata_endpoint http://127.0.0.1:8080/;';
 
 good("s3: $_", "$spool live_record_bucket b { type s3; bucket recs; $_ }")
     for 'region eu-central-1; credentials key ID SECRET;',
@@ -95,7 +97,8 @@ good("s3: $_", "$spool live_record_bucket b { type s3; bucket recs; $_ }")
     'region us-east-1; credentials key ID SECRET; conditional_put off;',
     'region x; endpoint http://127.0.0.1:7480; credentials key ID SECRET;',
     'region x; endpoint https://s3.example.com; credentials key ID SECRET;
-        path_style on;';
+        path_style on;',
+    'region x; credentials ecs_role; metadata_endpoint https://[::1]:8080;';
 
 # what objects are like, and the way to a store
 
@@ -317,6 +320,54 @@ bad('credentials', 'credentials',
     unlike($out, qr/warn/, 'what is there is found');
 }
 
+# roles and files
+
+for (
+    [ 'credentials ecs_role a/b;', '"a/b"' ],
+    [ 'credentials ecs_role "";', 'ecs_role' ],
+    [ 'credentials ecs_role ' . 'r' x 65 . ';', 'ecs_role' ],
+    [ 'credentials ecs_role one two;', 'ecs_role [NAME]' ],
+    [ 'credentials ecs_role; metadata_endpoint ftp://x;', '"ftp://x"' ],
+    [ 'credentials ecs_role; metadata_endpoint 127.0.0.1;', 'http://' ],
+    [ 'credentials ecs_role; metadata_endpoint http://x/latest;',
+        'http://x/latest' ],
+    [ 'credentials env; metadata_endpoint http://x;',
+        '"metadata_endpoint" of "live_record_bucket" "b" has no meaning' ],
+    [ 'credentials file %%TESTDIR%%/none;', 'none" cannot be read (2: ' ],
+    [ 'credentials file %%TESTDIR%%/lines work;', 'no profiles' ],
+    [ 'credentials file %%TESTDIR%%/ini work;', 'no such profile' ],
+    [ 'credentials file %%TESTDIR%%/ini default more;', 'file PATH [PROF' ],
+) {
+    my ($setting, $part) = @$_;
+
+    write_file($t->dir() . '/lines', "id\nTOPSECRET\n");
+    write_file($t->dir() . '/ini', "[default]\naccess_key_id = id\n"
+        . "access_key_secret = TOPSECRET\n[play]\naccess_key_id = p\n"
+        . "access_key_secret = TOPSECRET\n");
+    chmod 0640, map { $t->dir() . "/$_" } qw/ lines ini /;
+
+    unlike(bad(substr($setting, 0, 60), $part,
+        "$spool live_record_bucket b { $oss $setting }"), qr/TOPSECRET/,
+        '... and no secret');
+}
+
+for (
+    [ 'file %%TESTDIR%%/lines', 0640, 0 ],
+    [ 'file %%TESTDIR%%/ini', 0600, 0 ],
+    [ 'file %%TESTDIR%%/ini play', 0644, 1 ],
+) {
+    my ($credentials, $mode, $warned) = @$_;
+
+    chmod $mode, map { $t->dir() . "/$_" } qw/ lines ini /;
+
+    my ($ok, $out) = $t->test_conf(conf(
+        "$spool live_record_bucket b { $oss credentials $credentials; }"));
+
+    ok($ok, "good: $credentials") or diag($out);
+    is($out =~ /\[warn\].*can be read by others/ ? 1 : 0, $warned,
+        sprintf '... and may be read with mode %o, or not', $mode);
+}
+
 bad('credentials without a secret', 'credentials',
     "$spool live_record_bucket b { $oss credentials key ONLYTHEID; }");
 
@@ -325,6 +376,49 @@ my $out = bad('too many credentials', 'credentials',
         credentials key ID TOPSECRET TOKEN MORE; }");
 unlike($out, qr/TOPSECRET|TOKEN/, 'no secret in the message');
 
+# callbacks
+
+my $hook = 'live_record_notify';
+
+good("$hook $_", $spool . $bucket, "$hook $_;") for
+    'http://hook.example.com', 'https://127.0.0.1:8443/a?token=b status=on'
+    . ' fragments=on key=0123456789abcdefABCDEFGHIJKLMNOP retry=7d'
+    . ' ca_file=ca.pem on_demand=http://[::1]/ask',
+    'http://h/ status=off fragments=off retry=1s';
+
+bad("$hook to $_", $hook, $spool . $bucket, "$hook $_;") for
+    'hook.example.com', 'ftp://hook.example.com', 'http://',
+    'http://h/' . 'x' x 1024, 'http://h on_demand=file:///etc/passwd';
+
+for (
+    [ 'status=yes', 'status' ], [ 'fragments=1', 'fragments' ],
+    [ 'retry=0', 'retry' ], [ 'retry=8d', 'retry' ], [ 'retry=x', 'retry' ],
+    [ 'ca_file=', 'ca_file' ], [ 'unknown=SECRETSECRET', 'unknown' ],
+    [ 'key=SECRET', 'key' ], [ 'key=SECRETSECRET/SECRET', 'key' ],
+    [ 'key=' . 'SECRET' x 6, 'key' ]
+) {
+    $out = bad("$hook with $_->[0]", $_->[1], $spool . $bucket,
+        "$hook http://h $_->[0];");
+    unlike($out, qr/SECRET/, 'no secret in the message');
+}
+
+$out = bad('a user of a receiver', $hook, $spool . $bucket,
+    "$hook http://user:SECRET\@h/;");
+unlike($out, qr/SECRET/, 'no secret in the message');
+
+bad('two receivers', $hook, $spool . $bucket,
+    "$hook http://h/; $hook http://h/;");
+bad('two receivers in servers without a domain', $hook, $spool . $bucket,
+    "$hook http://h/; } server { listen 127.0.0.1:%%PORT_other%%;"
+    . " $hook http://h/;");
+bad('two receivers of a domain', $hook, $spool . $bucket,
+    "live_record_domain a.b; $hook http://h/; }"
+    . " server { listen 127.0.0.1:%%PORT_other%%;"
+    . " live_record_domain a.b; $hook http://h/;");
+good('two receivers of two domains', $spool . $bucket,
+    "live_record_domain a.b; $hook http://h/; }"
+    . " server { listen 127.0.0.1:%%PORT_other%%;"
+    . " live_record_domain c.b; $hook http://h/;");
 for ([ 'connections', qw/ 0 257 x / ],
     [ 'limit_rate', qw/ 16383 1x -1 15k off / ])
 {

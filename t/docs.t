@@ -95,7 +95,7 @@ my %defaults = (
 );
 
 for (qw/ cycle fragment grace /) {
-    $conf =~ /settings\.$_ = ([^;]+);/ or next;
+    $conf =~ /\bt->settings\.$_ = ([^;]+);/ or next;
     $defaults{"live_record/$_"} = duration(calculate($1));
 }
 

@@ -165,8 +165,7 @@ is(codes([ qw/ stop hand cam / ], [ qw/ start hand cam / ]),
 
 # for later
 
-my $deaf = on_worker($workers[1], app => 'hand', name => 'deaf',
-    seconds => 20);
+my $deaf = on_worker($workers[1], app => 'hand', name => 'deaf');
 
 is($_->wait(), 0, 'published to the end') for $cam, $halt, $files, $brief;
 
@@ -270,7 +269,7 @@ cmp_ok(40 * $runs[0][1], '>', 8000, 'almost to the end');
 
 is(scalar @runs, 1, 'one piece');
 is($runs[0][0] % $gop, 0, 'from a key frame on');
-is($runs[0][1], 499, 'to the end');
+is($runs[0][1], $#sent, 'to the end');
 
 $t->done();
 

@@ -11,6 +11,7 @@ use strict;
 
 use Encode;
 use JSON::PP;
+use POSIX qw/ strftime /;
 use Test::More;
 use FindBin;
 
@@ -30,6 +31,19 @@ worker_processes 4;
 
 events {
     worker_connections 64;
+}
+
+http {
+    %%GLOBALS_HTTP%%
+
+    server {
+        listen 127.0.0.1:%%PORT_http%%;
+
+        location / {
+            live_record_api;
+            live_record_api_keys %%TESTDIR%%/keys;
+        }
+    }
 }
 
 rtmp {
@@ -75,6 +89,9 @@ EOF_CONF
 
 my $file = media('short');
 my @video = frames($file, 'v');
+
+LiveRecord::write_file("$dir/keys", "id secret\n");
+chmod 0644, "$dir/keys";
 
 $t->allow(qr/callbacks? .* given up/);
 $t->write_conf($conf);
@@ -238,6 +255,62 @@ is(`grep -rlE 'token=|$key' '$dir/error.log' '$dir/spool'`, '', 'no secrets');
 like(scalar `cat '$dir'/spool/.notify/*.log`,
     qr/"app":"live","stream":"trouble","type":"file_created"/, 'a history');
 
+# what the API tells of it
+
+my %domain = (DomainName => 'live.example.com');
+my %time = (StartTime => stamp(-3600), EndTime => stamp(60));
+
+my ($config, $unknown, $records, $failed, $page, @wrong) = calls(
+    [ DescribeLiveRecordNotifyConfig => { %domain } ],
+    [ DescribeLiveRecordNotifyConfig => { DomainName => 'x.example.com' } ],
+    [ DescribeLiveRecordNotifyRecords => { %domain, %time,
+        AppName => 'live', StreamName => 'trouble', Status => 'success',
+        PageNumber => 1, PageSize => 500 } ],
+    [ DescribeLiveRecordNotifyRecords => { %domain, %time,
+        Status => 'failed', PageSize => 500 } ],
+    [ DescribeLiveRecordNotifyRecords => { %domain, %time,
+        PageNumber => 2, PageSize => 5 } ],
+    [ DescribeLiveRecordNotifyRecords => { %domain, %time,
+        Status => 'perhaps' } ],
+    [ DescribeLiveRecordNotifyRecords => { %domain,
+        StartTime => $time{EndTime}, EndTime => $time{StartTime} } ],
+    [ DescribeLiveRecordNotifyRecords => { %domain, %time,
+        PageSize => 501 } ],
+    [ DescribeLiveRecordNotifyRecords => { %domain,
+        StartTime => $time{StartTime} } ]);
+
+delete $config->{body}{RequestId};
+
+is_deeply($config->{body}, { LiveRecordNotifyConfig => {
+    DomainName => 'live.example.com', OnDemandUrl => '',
+    NotifyUrl => "http://127.0.0.1:" . $t->port('hook')
+        . '/hook?token=secret', NeedStatusNotify => JSON::PP::true(),
+    NotifyReqAuth => JSON::PP::true(), NotifyAuthKey => '' } },
+    'the configuration, without its key');
+is($unknown->{code}, 'InvalidDomain.NotFound', 'of an unknown domain');
+
+my @records = @{$records->{body}{CallbackList}};
+
+is_deeply([ map { $_->{NotifyContent} } @records ],
+    [ map { $_->{body} } @got ], 'the records of a stream');
+is($records->{body}{TotalNum}, scalar @got, 'their number');
+is_deeply([ @{$records[0]}{qw/ AppName StreamName NotifyType NotifyUrl
+    NotifyHeader NotifyResponse NotifyResult Description /} ],
+    [ 'live', 'trouble', 'record_started', 'http://127.0.0.1:'
+    . $t->port('hook') . '/hook', "X-Live-Record-Id: "
+    . $got[0]{headers}{'x-live-record-id'}, '200', 'success', '' ],
+    'one of them');
+like($records[0]{NotifyTime}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
+    'its time');
+is((grep { $_->{NotifyResult} ne 'failed' || !$_->{Description} }
+    @{$failed->{body}{CallbackList}}), 0, 'failures');
+cmp_ok($failed->{body}{TotalNum}, '>=', 3, 'there were some');
+is(scalar @{$page->{body}{CallbackList}}, 5, 'a page');
+
+is_deeply([ map { $_->{code} } @wrong ], [ qw/ InvalidStatus.Malformed
+    InvalidEndTime.Mismatch InvalidPageSize.Malformed MissingEndTime / ],
+    'calls that are wrong');
+
 # a receiver that is not configured any more, and one that is given up
 
 trouble('500');
@@ -265,10 +338,32 @@ $t->wait_recorded(1, name => 'late');
 like(($t->log(qr/callback 1 of "live\/late/))[0],
     qr/\[error\].* given up after \d+ seconds: HTTP status 404/,
     'given up after its time');
+like(($t->log(qr/callback 3 of "live\/late/))[0],
+    qr/ given up after \d+ seconds: the receiver does not answer/,
+    'what is late does not wait for a receiver that is down');
 
 $t->done();
 
 ###############################################################################
+
+# calls of the API by Alibaba's own client
+
+sub calls {
+    my @calls = map { { client => 'pop', id => 'id', secret => 'secret',
+        endpoint => 'http://127.0.0.1:' . $t->port('http'),
+        action => $_->[0], params => $_->[1] } } @_;
+
+    LiveRecord::write_file("$dir/calls.json", encode_json(\@calls));
+
+    my $p = $t->run('sh', '-c', 'exec node "$0" <"$1"',
+        "$FindBin::Bin/lib/api-calls.mjs", "$dir/calls.json");
+
+    $p->wait(60) == 0 or die 'api-calls.mjs: ', $p->err(), "\n";
+
+    return @{decode_json($p->out())};
+}
+
+sub stamp { strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time() + shift)) }
 
 sub receiver {
     my ($name, @args) = @_;

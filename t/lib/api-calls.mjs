@@ -45,7 +45,8 @@ async function pop(call) {
         return { code: null, body };
 
     } catch (e) {
-        return { code: e.code, body: e.data, text: String(e.message) };
+        return { code: e.code || 'failed', body: e.data,
+                 text: String(e.message) };
     }
 }
 
@@ -76,7 +77,8 @@ async function openapi(call) {
                  headers: answer.headers };
 
     } catch (e) {
-        return { code: e.code, body: e.data, text: String(e.message) };
+        return { code: e.code || 'failed', body: e.data,
+                 text: String(e.message) };
     }
 }
 

@@ -171,7 +171,7 @@ function credentials(r, keys, id) {
                              + ' records.');
     }
 
-    if (key.token && key.expired) {
+    if (key.token && (key.expired || key.expires < Date.now())) {
         throw new StoreError(403, 'SecurityTokenExpired', 'The security token'
                              + ' you provided has expired.', '0002-00000007');
     }

@@ -1638,8 +1638,8 @@ function write(entry) {
 
 /*
  * The control port: GET /stats; GET or PUT /faults, POST to add; PUT /keys
- * [{ id, secret, token, expired }]; PUT /skew seconds; POST /drop closes
- * all connections.
+ * [{ id, secret, token, expired, expires }], the last one in ms since 1970,
+ * POST to add, or without a secret to remove; PUT /skew seconds; POST /drop closes all connections.
  */
 
 async function control(req, res) {
@@ -1678,6 +1678,17 @@ async function control(req, res) {
 
         case 'PUT /keys':
             state.keys = keys(value);
+            break;
+
+        case 'POST /keys':
+            for (const k of [value].flat()) {
+                state.keys.delete(k.id);
+
+                if (k.secret) {
+                    state.keys.set(k.id, k);
+                }
+            }
+
             break;
 
         case 'PUT /skew':

@@ -162,7 +162,7 @@ function credentials(keys, id, token) {
                              + ' records.');
     }
 
-    if (key.token && key.expired) {
+    if (key.token && (key.expired || key.expires < Date.now())) {
         throw new StoreError(400, 'ExpiredToken', 'The provided token has'
                              + ' expired.');
     }

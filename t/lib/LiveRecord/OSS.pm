@@ -91,6 +91,7 @@ sub bucket {
     return $self->root() . "/$name";
 }
 
+sub control_url { return "http://127.0.0.1:" . shift->{ready}{control} }
 sub port { return shift->{port} }
 sub https_port { return shift->{https_port} }
 sub ca { return shift->{ready}{ca} }
@@ -147,11 +148,18 @@ sub skew {
     return $self->control('PUT', '/skew', $seconds);
 }
 
-# instead of what there was: { id, secret, token, expired } ...
+# instead of what there was: { id, secret, token, expired, expires } ...
 
 sub set_keys {
     my ($self, @keys) = @_;
     return $self->control('PUT', '/keys', \@keys);
+}
+
+# beside what there was, or instead of one of that id; { id } removes it
+
+sub add_keys {
+    my ($self, @keys) = @_;
+    return $self->control('POST', '/keys', \@keys);
 }
 
 sub stats { return shift->control('GET', '/stats') }

@@ -138,6 +138,7 @@ test_ini(void **state)
 
     good("access_key_id=a\naccess_key_secret=b\n", NULL, "a", "b", NULL);
     bad("access_key_id=aXX\naccess_key_secret=bXX\n", "p", "no such profile");
+    bad("idXX\nsecretXX\n", "default", "no profiles");
     bad("[default]\nfooXX\n", NULL, "(line 2)");
     bad("[default\nfoo=XX\n", NULL, "not closed (line 1)");
     bad("[", NULL, "not closed");

@@ -484,7 +484,7 @@ static const sort_t  table[] = {
     { LR_NET_OK, 403, "AccessDenied", LR_GATE_REFUSES },
     { LR_NET_OK, 403, "SignatureDoesNotMatch", LR_GATE_REFUSES },
     { LR_NET_OK, 403, NULL, LR_GATE_REFUSES },
-    { LR_NET_OK, 403, "SecurityTokenExpired", LR_GATE_REFUSES },
+    { LR_NET_OK, 403, "SecurityTokenExpired", LR_GATE_NONE },
     { LR_NET_OK, 404, "NoSuchBucket", LR_GATE_REFUSES },
     { LR_NET_OK, 400, "InvalidBucketName", LR_GATE_REFUSES },
     { LR_NET_OK, 301, NULL, LR_GATE_REFUSES },

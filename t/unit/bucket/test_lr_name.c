@@ -192,6 +192,9 @@ templates_are_checked(void **state)
         { LR_NAME_INDEX, "{Sequence}", "must not hold \"{Sequence}\", "
           "allowed are {AppName} {StreamName} {Date}" },
         { LR_NAME_INDEX, "{Hour}", "must not hold \"{Hour}\"" },
+        { LR_NAME_RANGE, "{AppName}/{StreamName}/{Date}/{Hour}/{Minute}_"
+          "{Second}.m3u8", NULL },
+        { LR_NAME_RANGE, "{Sequence}", "must not hold \"{Sequence}\"" },
 
         { LR_NAME_PATH, "{StartTime}{Foo}", "has the unknown variable "
           "\"{Foo}\", allowed are {AppName} {StreamName} {Sequence} " },

@@ -53,7 +53,7 @@ static const sort_t  table[] = {
     { LR_NET_OK, 403, "InvalidSecurityToken", LR_RETRY_CREDENTIALS },
 
     { LR_NET_OK, 403, "AccessDenied", LR_RETRY_ADMIN },
-    { LR_NET_OK, 403, "InvalidAccessKeyId", LR_RETRY_ADMIN },
+    { LR_NET_OK, 403, "InvalidAccessKeyId", LR_RETRY_CREDENTIALS },
     { LR_NET_OK, 403, "SignatureDoesNotMatch", LR_RETRY_ADMIN },
     { LR_NET_OK, 403, "UserDisable", LR_RETRY_ADMIN },
     { LR_NET_OK, 403, NULL, LR_RETRY_ADMIN },

@@ -283,6 +283,35 @@ full_disk(void **state)
 
 
 static void
+deletes(void **state)
+{
+    assert_int_equal(put(*state, "a/b", "12345", 1), LR_OK);
+    assert_int_equal(put(*state, "a/c", "12345", 1), LR_OK);
+
+    assert_int_equal(lr_dir_delete(*state, "a/b", 1, err, sizeof(err)),
+                     LR_OK);
+    assert_int_equal(check_size(*state, "a/b"), -1);
+    assert_int_equal(check_size(*state, "a/c"), 5);
+
+    /* what is not there is gone */
+
+    assert_int_equal(lr_dir_delete(*state, "a/b", 1, err, sizeof(err)),
+                     LR_OK);
+    assert_int_equal(lr_dir_delete(*state, "x/y", 0, err, sizeof(err)),
+                     LR_OK);
+    assert_int_equal(lr_dir_delete(*state, "a/c/d", 0, err, sizeof(err)),
+                     LR_OK);
+
+    /* a directory is no object */
+
+    assert_int_equal(lr_dir_delete(*state, "a", 0, err, sizeof(err)),
+                     LR_ERROR);
+    assert_non_null(strstr(err, "\"a\" could not be removed from"));
+    assert_int_equal(check_size(*state, "a/c"), 5);
+}
+
+
+static void
 gets(void **state)
 {
     lr_buf_t  b;
@@ -430,6 +459,7 @@ main(void)
         t(puts_and_keeps),
         t(in_the_way),
         t(full_disk),
+        t(deletes),
         t(gets),
         t(lists),
     };

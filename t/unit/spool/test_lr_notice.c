@@ -1,0 +1,308 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * What a notifier does that is killed at any step is tested by the model of
+ * the shipper.
+ */
+
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "../../../spool/lr_notice.c"
+#include "spool_check.h"
+
+
+#define NOW  1772366400000LL
+#define ALL  (LR_NOTIFY_FILES|LR_NOTIFY_STATUS|LR_NOTIFY_FRAGMENTS)
+
+
+static char  err[512];
+
+
+/* a recording with an id and its record.log, of which the lock is kept */
+
+static void
+make(lr_claim_t *c, const char *spool, const char *id, const char *scope,
+    unsigned notify)
+{
+    lr_settings_t  st;
+
+    check_settings(&st);
+    st.notify = notify;
+    st.scope = (char *) scope;
+
+    memset(c, 0, sizeof(lr_claim_t));
+    assert_int_equal(lr_recording_claim(c, spool, &st, id, NOW, 1, err,
+                                        sizeof(err)), LR_OK);
+    assert_string_equal(c->rec.id, id);
+}
+
+
+static void
+let_go(lr_claim_t *c)
+{
+    close(c->fd);
+    lr_settings_free(&c->settings);
+}
+
+
+static void
+is_open(lr_notice_t *n, const char *dir)
+{
+    int  rc;
+
+    rc = lr_notice_open(n, dir, err, sizeof(err));
+
+    if (rc == LR_OK) {
+        rc = lr_notice_take(n, NOW, err, sizeof(err));
+    }
+
+    if (rc != LR_OK) {
+        print_error("%s\n", err);
+        fail();
+    }
+}
+
+
+/* the body of the first that is due, which is then told */
+
+static void
+tells(lr_notice_t *n, const char *type, const char *body)
+{
+    lr_buf_t          b;
+    lr_notice_head_t  head;
+
+    memset(&b, 0, sizeof(b));
+
+    assert_int_equal(lr_notice_next(n, &head, err, sizeof(err)), LR_OK);
+    assert_string_equal(lr_notice_type(&head), type);
+    assert_int_equal(head.time, NOW);
+    assert_int_equal(lr_notice_body(n, &head, &b), LR_OK);
+    lr_buf_append(&b, "", 1);
+    assert_string_equal((char *) b.data, body);
+    assert_int_equal(lr_notice_done(n, 200, NULL, NOW), LR_OK);
+
+    lr_buf_free(&b);
+    json_decref(head.facts);
+}
+
+
+#define STREAM  "{\"domain\":\"live.example.com\",\"app\":\"live\","          \
+                "\"stream\":\"cam_1\","
+
+
+static void
+bodies(void **state)
+{
+    int               fd;
+    char              path[CHECK_PATH];
+    lr_claim_t        c;
+    lr_notice_t       n, second;
+    lr_notice_head_t  head;
+
+    make(&c, *state, "a", "", ALL);
+    fd = lr_journal_open(check_path(path, c.dir, "ship.log"), 1);
+
+    /* what has no key or no facts is not told */
+
+    lr_journal_write(fd, "index", json_pack("{s:s, s:{s:i, s:i, s:i}}",
+                     "key", "", "notice", "start", 1, "end", 2, "duration",
+                     3));
+    lr_journal_write(fd, "index", json_pack("{s:s}", "key", "a"));
+    lr_journal_write(fd, "stored", json_pack(
+                     "{s:s, s:{s:I, s:I, s:i, s:{s:s}}}", "key", "a/b.mp4",
+                     "notice", "start", (json_int_t) 1488985786999, "end",
+                     (json_int_t) 1488985840001, "duration", 69403,
+                     "push_args", "callback_a", "1"));
+
+    is_open(&n, c.dir);
+    tells(&n, "record_started", STREAM "\"event\":\"record_started\"}");
+    tells(&n, "file_created", STREAM "\"uri\":\"a/b.mp4\","
+          "\"duration\":69.403,\"start_time\":1488985786,"
+          "\"stop_time\":1488985840,\"push_args\":{\"callback_a\":\"1\"}}");
+    assert_int_equal(lr_notice_next(&n, &head, err, sizeof(err)),
+                     LR_DECLINED);
+
+    /* errors of a kind: one a minute, whatever is read when */
+
+    lr_recording_lost(c.fd, NOW, 1, 2, "no memory");
+    lr_recording_lost(c.fd, NOW + 59999, 1, 2, "no memory");
+    assert_int_equal(lr_notice_take(&n, NOW, err, sizeof(err)), LR_OK);
+    lr_notice_close(&n);
+
+    lr_recording_error(c.fd, NOW, "codec x");
+    lr_recording_lost(c.fd, NOW + 60000, 1, 2, "the spool failed");
+
+    is_open(&n, c.dir);
+    assert_int_equal(n.number, 5);
+    tells(&n, "record_error", STREAM "\"event\":\"record_error\","
+          "\"error_info\":{\"code\":\"MediaLost\",\"message\":\"no "
+          "memory\"}}");
+    tells(&n, "record_error", STREAM "\"event\":\"record_error\","
+          "\"error_info\":{\"code\":\"StreamFormatError\",\"message\":"
+          "\"codec x\"}}");
+    assert_int_equal(n.ended, 0);
+    lr_notice_close(&n);
+
+    /* somebody else is at it */
+
+    is_open(&n, c.dir);
+    assert_int_equal(lr_notice_open(&second, c.dir, err, sizeof(err)),
+                     LR_AGAIN);
+
+    lr_notice_close(&n);
+    close(fd);
+    let_go(&c);
+}
+
+
+static void
+without_status(void **state)
+{
+    lr_claim_t   c;
+    lr_notice_t  n;
+
+    make(&c, *state, "a", "", LR_NOTIFY_FILES);
+    lr_recording_unpublish(c.fd, NOW, "x");
+    is_open(&n, c.dir);
+    assert_int_equal(n.number, 0);
+    lr_notice_close(&n);
+    let_go(&c);
+}
+
+
+/* of two recordings of a stream, the earlier one goes first */
+
+static void
+order(void **state)
+{
+    lr_claim_t        a, b, other, quiet;
+    lr_notice_t       n, m;
+    lr_notice_head_t  head;
+
+    make(&a, *state, "a", "", ALL);
+    make(&b, *state, "c", "", ALL);
+    make(&quiet, *state, "b", "", 0);
+    make(&other, *state, "d", "other.example.com", ALL);
+
+    /* nobody has looked at the earlier one yet */
+
+    is_open(&n, b.dir);
+    assert_int_equal(lr_notice_next(&n, &head, err, sizeof(err)), LR_AGAIN);
+
+    is_open(&m, a.dir);
+    assert_int_equal(lr_notice_next(&n, &head, err, sizeof(err)), LR_AGAIN);
+    assert_int_equal(lr_notice_done(&m, 0, "given up", NOW), LR_OK);
+    tells(&n, "record_started", STREAM "\"event\":\"record_started\"}");
+
+    /* more of it, which is not in its notify.log */
+
+    lr_recording_unpublish(b.fd, NOW, "x");
+    assert_int_equal(lr_notice_take(&n, NOW, err, sizeof(err)), LR_OK);
+    lr_recording_unpublish(a.fd, NOW, "x");
+    assert_int_equal(lr_notice_next(&n, &head, err, sizeof(err)), LR_AGAIN);
+    assert_int_equal(lr_notice_take(&m, NOW, err, sizeof(err)), LR_OK);
+    tells(&m, "record_paused", STREAM "\"event\":\"record_paused\"}");
+    tells(&n, "record_paused", STREAM "\"event\":\"record_paused\"}");
+    lr_notice_close(&n);
+
+    /* another domain's stream waits for neither */
+
+    lr_recording_publish(a.fd, NOW, 0, NULL);
+    is_open(&n, other.dir);
+    tells(&n, "record_started", STREAM "\"event\":\"record_started\"}");
+
+    lr_notice_close(&n);
+    lr_notice_close(&m);
+    let_go(&a);
+    let_go(&b);
+    let_go(&quiet);
+    let_go(&other);
+}
+
+
+static void
+failures(void **state)
+{
+    long long         size;
+    lr_claim_t        c;
+    lr_notice_t       n;
+    lr_notice_head_t  head;
+
+    make(&c, *state, "a", "", ALL);
+    is_open(&n, c.dir);
+    lr_recording_unpublish(c.fd, NOW, "x");
+
+    /* no room: it is taken in later, once */
+
+    size = check_size(c.dir, "notify.log");
+    check_limit((rlim_t) size + 9);
+    assert_int_equal(lr_notice_take(&n, NOW, err, sizeof(err)), LR_ERROR);
+    assert_int_equal(n.number, 1);
+    assert_int_equal(lr_notice_done(&n, 200, NULL, NOW), LR_ERROR);
+    assert_int_equal(n.noticed, 0);
+    check_limit(RLIM_INFINITY);
+    assert_int_equal(check_size(c.dir, "notify.log"), size);
+
+    n.fsync = 1;
+    assert_int_equal(lr_notice_take(&n, NOW, err, sizeof(err)), LR_OK);
+    assert_int_equal(n.number, 2);
+    tells(&n, "record_started", STREAM "\"event\":\"record_started\"}");
+    tells(&n, "record_paused", STREAM "\"event\":\"record_paused\"}");
+    assert_int_equal(lr_notice_next(&n, &head, err, sizeof(err)),
+                     LR_DECLINED);
+    lr_notice_close(&n);
+
+    /* what is not understood */
+
+    check_write(c.dir, "notify.log", "{\"event\":\"start\",\"version\":2}\n",
+                30);
+    assert_int_equal(lr_notice_open(&n, c.dir, err, sizeof(err)),
+                     LR_DECLINED);
+    check_write(c.dir, "notify.log", "{\"event\":\"noticed\",\"number\":1}\n",
+                31);
+    assert_int_equal(lr_notice_open(&n, c.dir, err, sizeof(err)),
+                     LR_DECLINED);
+    check_write(c.dir, "notify.log", "{\"event\":\"notice\",\"number\":2,"
+                "\"what\":\"x\"}\n", 42);
+    assert_int_equal(lr_notice_open(&n, c.dir, err, sizeof(err)),
+                     LR_DECLINED);
+
+    let_go(&c);
+}
+
+
+/* printf '127.0.0.1|1488985786|NotifyKey0123456' | md5sum */
+
+static void
+signature(void **state)
+{
+    char  sign[33];
+
+    (void) state;
+
+    assert_int_equal(lr_notice_sign("127.0.0.1", 1488985786,
+                                    "NotifyKey0123456", sign), LR_OK);
+    assert_string_equal(sign, "ceed24c07209042ecd83d97c970c31f2");
+}
+
+
+int
+main(void)
+{
+#define t(f)  cmocka_unit_test_setup_teardown(f, check_setup, check_teardown)
+    const struct CMUnitTest  tests[] = {
+        t(bodies),
+        t(without_status),
+        t(order),
+        t(failures),
+        t(signature),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
