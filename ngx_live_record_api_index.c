@@ -16,6 +16,7 @@
 #include "lr_time.h"
 #include "ngx_live_record_api_index.h"
 #include "ngx_live_record_range.h"
+#include "ngx_live_record_thread.h"
 
 
 /* of those that write one index, somebody gets through */
@@ -413,9 +414,7 @@ ngx_live_record_create_draw(ngx_live_record_create_t *c)
 
     c->thread = 1;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         c->thread = 0;
         ngx_live_record_create_fail(c, "the thread pool takes no more");
     }

@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "ngx_live_record_manifests.h"
+#include "ngx_live_record_thread.h"
 
 
 typedef enum {
@@ -375,9 +376,7 @@ ngx_live_record_manifests_post(ngx_live_record_manifests_t *m)
 
     m->thread = 1;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         m->thread = 0;
         ngx_live_record_manifests_fail(m, LR_RETRY_AGAIN, 0,
                                        "the thread pool takes no more");

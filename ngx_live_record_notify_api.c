@@ -10,6 +10,7 @@
 #include "lr_time.h"
 #include "ngx_live_record_api.h"
 #include "ngx_live_record_queue.h"
+#include "ngx_live_record_thread.h"
 
 
 /* a question to the history, which a thread answers */
@@ -167,9 +168,7 @@ ngx_live_record_notify_records(ngx_live_record_api_t *api)
     task->event.handler = ngx_live_record_notify_queried;
     task->event.data = q;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         api->cancel = NULL;
         ngx_free(q);
         ngx_live_record_api_failed(api);

@@ -14,6 +14,7 @@
 #include "lr_confirmed.h"
 #include "ngx_live_record_manifests.h"
 #include "ngx_live_record_range.h"
+#include "ngx_live_record_thread.h"
 
 
 /* how long before the range a part that reaches into it may begin */
@@ -206,9 +207,7 @@ ngx_live_record_range_start(ngx_live_record_range_t *r)
 
     r->thread = 1;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         r->thread = 0;
         ngx_live_record_range_fail(r, "the thread pool takes no more");
     }
