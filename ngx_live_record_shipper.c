@@ -31,7 +31,7 @@
 #define NGX_LIVE_RECORD_SCAN  5000
 
 /* so many recordings that were found are gone through at a time */
-#define NGX_LIVE_RECORD_SLICE  256
+#define NGX_LIVE_RECORD_SLICE  64
 
 typedef struct {
     lr_spool_list_t              list;
