@@ -2,7 +2,8 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * The directories that are made at the start, and whose the spool is.
+ * The directories that are made at the start, and what the workers may do
+ * with them, and whose the spool is.
  */
 
 
@@ -14,23 +15,20 @@
 
 #include "lr_owner.h"
 #include "lr_recording.h"
-#include "ngx_live_record.h"
+#include "ngx_live_record_cred.h"
 
 
 static ngx_int_t ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     const char *directive, ngx_uint_t mode);
-static ngx_int_t ngx_live_record_try_dir(ngx_cycle_t *cycle,
-    ngx_core_conf_t *ccf, const char *path);
+static void ngx_live_record_try_key(ngx_cycle_t *cycle,
+    ngx_live_record_bucket_t *b);
+static ngx_int_t ngx_live_record_try(ngx_cycle_t *cycle,
+    ngx_core_conf_t *ccf, const char *path, int rights);
 static void ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool,
     char *pid_path);
 static ngx_uint_t ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir);
 static ngx_uint_t ngx_live_record_empty_dir(const char *path);
 
-
-/*
- * As nginx makes its temporary paths: by the master, which may be root,
- * for the user of the workers.  Called in "nginx -t" as well.
- */
 
 /* of the master's last configuration */
 
@@ -41,6 +39,11 @@ static u_char  ngx_live_record_last_spool[1025];
 static int  ngx_live_record_owner = -1;
 static int  ngx_live_record_owner_next = -1;
 
+
+/*
+ * As nginx makes its temporary paths: by the master, which may be root,
+ * for the user of the workers.  Called in "nginx -t" as well.
+ */
 
 ngx_int_t
 ngx_live_record_init_paths(ngx_cycle_t *cycle,
@@ -61,6 +64,7 @@ ngx_live_record_init_paths(ngx_cycle_t *cycle,
     for (i = 0; i < lmcf->buckets.nelts; i++) {
 
         if (b[i]->type != NGX_LIVE_RECORD_DIR) {
+            ngx_live_record_try_key(cycle, b[i]);
             continue;
         }
 
@@ -98,6 +102,7 @@ ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
     int               rc;
     uid_t             uid;
     char              other[LR_PATH_MAX];
+    unsigned          successor;
     ngx_core_conf_t  *ccf;
 
     if (ngx_test_config) {
@@ -115,11 +120,15 @@ ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
     uid = geteuid() == 0 && ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
           ? (uid_t) ccf->user : (uid_t) -1;
 
+    /* what it was started by counts for the start, not for reloads */
+
+    successor = ngx_live_record_last_spool[0]
+                ? ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data)
+                  == 0
+                : ngx_inherited;
+
     rc = lr_owner_take((char *) lmcf->spool.data, (char *) ccf->pid.data,
-                       ngx_inherited
-                       || ngx_strcmp(ngx_live_record_last_spool,
-                                     lmcf->spool.data) == 0,
-                       uid, &ngx_live_record_owner_next, other);
+                       successor, uid, &ngx_live_record_owner_next, other);
 
     if (rc == LR_OK) {
         return NGX_OK;
@@ -294,7 +303,8 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
         return NGX_OK;
     }
 
-    rc = ngx_live_record_try_dir(cycle, ccf, (char *) path->data);
+    rc = ngx_live_record_try(cycle, ccf, (char *) path->data,
+                             R_OK|W_OK|X_OK);
 
     if (rc != NGX_DECLINED) {
         return rc;
@@ -317,7 +327,8 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
 
         fi.st_uid = ccf->user;
 
-        rc = ngx_live_record_try_dir(cycle, ccf, (char *) path->data);
+        rc = ngx_live_record_try(cycle, ccf, (char *) path->data,
+                                 R_OK|W_OK|X_OK);
 
         if (rc != NGX_DECLINED) {
             return rc;
@@ -341,15 +352,42 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
 }
 
 
+/* root has read it, but it is not root who has to read it again */
+
+static void
+ngx_live_record_try_key(ngx_cycle_t *cycle, ngx_live_record_bucket_t *b)
+{
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (b->cred->type != NGX_LIVE_RECORD_CRED_FILE || geteuid() != 0
+        || ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT || ccf->user == 0)
+    {
+        return;
+    }
+
+    if (ngx_live_record_try(cycle, ccf, (char *) b->cred->path.data, R_OK)
+        == NGX_DECLINED)
+    {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "\"%V\" of \"credentials file\" cannot be read by the "
+                      "user of the workers, \"%s\": recordings for "
+                      "\"live_record_bucket\" \"%V\" will wait in the spool",
+                      &b->cred->path, ccf->username, &b->name);
+    }
+}
+
+
 /*
- * Whether the user of the workers can use a directory: only the kernel
- * knows, with the directories above, the user's other groups and ACLs, so
- * it is asked as that user.  NGX_DECLINED: it cannot be used.
+ * Whether the user of the workers has these rights on a file or directory:
+ * only the kernel knows, with the directories above, the user's other groups
+ * and ACLs, so it is asked as that user.  NGX_DECLINED: there are not all.
  */
 
 static ngx_int_t
-ngx_live_record_try_dir(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
-    const char *path)
+ngx_live_record_try(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
+    const char *path, int rights)
 {
     int        n;
     gid_t      gid, *groups;
@@ -380,7 +418,7 @@ ngx_live_record_try_dir(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
         rc = NGX_ERROR;
 
     } else {
-        rc = faccessat(AT_FDCWD, path, R_OK|W_OK|X_OK, AT_EACCESS) == 0
+        rc = faccessat(AT_FDCWD, path, rights, AT_EACCESS) == 0
              ? NGX_OK : NGX_DECLINED;
     }
 

@@ -30,7 +30,8 @@ static char *ngx_live_record_store_proxy(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
 static u_char *ngx_live_record_store_env(const char *name,
     const char *other);
-static ngx_uint_t ngx_live_record_store_is_proxy(const char *url);
+static ngx_uint_t ngx_live_record_store_is_proxy(const char *url,
+    unsigned flags);
 static char *ngx_live_record_store_ssl(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
 static char *ngx_live_record_store_read(ngx_conf_t *cf, ngx_str_t *name,
@@ -127,7 +128,9 @@ ngx_live_record_store_proxy(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
         return NGX_CONF_OK;
     }
 
-    if (!ngx_live_record_store_is_proxy((char *) p)) {
+    /* where it is for curl, HOST:PORT will do */
+
+    if (!ngx_live_record_store_is_proxy((char *) p, CURLU_GUESS_SCHEME)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"proxy env\" of \"live_record_bucket\" \"%V\": "
                            "\"%s\" of the environment is no URL of a proxy",
@@ -181,7 +184,7 @@ ngx_live_record_store_env(const char *name, const char *other)
 
 
 static ngx_uint_t
-ngx_live_record_store_is_proxy(const char *url)
+ngx_live_record_store_is_proxy(const char *url, unsigned flags)
 {
     char        *scheme, *path, *query;
     CURLU       *u;
@@ -201,7 +204,7 @@ ngx_live_record_store_is_proxy(const char *url)
     query = NULL;
     ok = 0;
 
-    if (curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME)
+    if (curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | flags)
         == CURLUE_OK
         && curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK
         && curl_url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK
@@ -548,7 +551,7 @@ ngx_live_record_set_proxy(ngx_conf_t *cf, ngx_live_record_option_t *option,
 
     /* there may be a password in it: it is not told */
 
-    if (!ngx_live_record_store_is_proxy((char *) value[1].data)) {
+    if (!ngx_live_record_store_is_proxy((char *) value[1].data, 0)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value of \"proxy\", it must be \"off\", "
                            "\"env\" or "

@@ -100,7 +100,10 @@ lr_quota_ask(lr_quota_t *q, size_t n)
 {
     int64_t  need;
 
+    /* what nobody can take now is not to keep it full for all */
+
     if (lr_load(&q->zone->full)) {
+        lr_quota_rest(q);
         return LR_DECLINED;
     }
 

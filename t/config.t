@@ -259,6 +259,16 @@ for ('storage_class IA;', 'acl private;', 'encryption KMS;', 'tagging a=b;',
     unlike($out, qr/x:y/, 'no secret in the message');
 }
 
+# as curl takes them, without a scheme
+
+for my $proxy ('10.0.0.1:3128', 'proxy.example:3128', 'a:b@proxy.example') {
+    local $ENV{http_proxy} = $proxy;
+
+    my ($ok, $out) = $t->test_conf(conf("$spool live_record_bucket b { $s3
+        endpoint http://127.0.0.1; proxy env; }"));
+    ok($ok, "good: $proxy in the environment") or diag($out);
+}
+
 bad('path_style off with an address', '127.0.0.1',
     "$spool live_record_bucket b { type s3; region r; bucket recs;
         endpoint http://127.0.0.1; credentials key ID SECRET;
@@ -366,6 +376,28 @@ for (
     ok($ok, "good: $credentials") or diag($out);
     is($out =~ /\[warn\].*can be read by others/ ? 1 : 0, $warned,
         sprintf '... and may be read with mode %o, or not', $mode);
+}
+
+# what root can read the workers may not be able to
+
+SKIP: {
+    skip 'not root', 4 if $> != 0;
+
+    for ([ 0, 1 ], [ (getpwnam 'www-data')[2], 0 ]) {
+        my ($owner, $warned) = @$_;
+
+        chmod 0600, $t->dir() . '/lines';
+        chown $owner, -1, $t->dir() . '/lines';
+
+        my ($ok, $out) = $t->test_conf(conf("$spool live_record_bucket b {
+            $oss credentials file %%TESTDIR%%/lines; }"));
+
+        ok($ok, "good: credentials of user $owner") or diag($out);
+        my $re = qr/\[warn\] .*lines" of "credentials file" cannot be read /
+            . 'by the user of the workers, "www-data"';
+        is($out =~ $re ? 1 : 0, $warned,
+            '... whom the workers are, or not');
+    }
 }
 
 bad('credentials without a secret', 'credentials',

@@ -239,7 +239,7 @@ push @{$bodies{$_->{headers}{'x-live-record-id'}}}, $_->{body} for @all;
 
 is((grep { my %b = map { $_ => 1 } @$_; keys %b > 1 } values %bodies), 0,
     'the same id has the same body');
-cmp_ok(@all, '>', @got + 4, 'some were sent more than once');
+cmp_ok(@all, '>=', @got + 4, 'some were sent more than once');
 
 # everything that was ever sent
 

@@ -142,6 +142,19 @@ sub generations {
     wait_for(sub { !LiveRecord::alive($old) }, 10, 'the old one to leave');
     like(refused($other), refusal($t), 'after an upgrade it is refused');
 
+    # nor does it get the spool of another one then, by a reload
+
+    my $third = nginx()->start();
+
+    $t->write_conf(conf($third->spool()));
+    $t->signal('HUP');
+    wait_for(sub { $t->log(refusal($third)) }, 10, 'the refusal');
+
+    $t->write_conf($t->{text});
+    $t->reload();
+    $third->stop();
+    $third->cleanup();
+
     $t->stop('TERM');
     $t->start();
     is($t->publish($file, start => 8000, seconds => 4, speed => 8), 0,
@@ -150,6 +163,7 @@ sub generations {
     recorded($t, 0 .. 299);
 
     $other->cleanup();
+    $t->allow(qr/is in use by another nginx/);
     $t->done();
 }
 

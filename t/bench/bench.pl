@@ -274,7 +274,7 @@ sub run_one {
         local $SIG{__WARN__} = sub { };
 
         eval {
-            wait_for(sub { !files_in($t->spool()) }, 60 + $s->{seconds},
+            wait_for(sub { !$t->in_spool() }, 60 + $s->{seconds},
                 'an empty spool');
         } or failed($s, $mode, "the spool did not get empty");
     }

@@ -104,7 +104,7 @@ EOF_CONF
 
     $rss = status($worker, 'VmRSS');
     $load->wait(10);
-    LiveRecord::wait_for(sub { !files_in($t->spool()) }, 30, 'the end');
+    LiveRecord::wait_for(sub { !$t->in_spool() }, 30, 'the end');
 
     my ($made) = $opt{format} eq 'mp4' ? $t->mp4s('s0') : $t->flvs('s0');
 

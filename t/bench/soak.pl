@@ -26,7 +26,7 @@ use Time::HiRes qw/ time sleep /;
 
 use lib "$FindBin::Bin/../lib";
 use LiveRecord;
-use LiveRecord::OSS;
+use LiveRecord::OSS ();
 
 ###############################################################################
 
@@ -375,8 +375,7 @@ sub drain {
     # directories are removed while they are read
     local $SIG{__WARN__} = sub { };
 
-    my $left = sub { grep { !m!^(?:\.tmp|quarantine)/! }
-        files_in($t->spool()) };
+    my $left = sub { grep { !m!^quarantine/! } $t->in_spool() };
 
     $oss->faults() if $oss;
 
@@ -384,7 +383,7 @@ sub drain {
 
     wrong("is left in the spool: $_") for $left->();
     wrong("is set aside: $_") for grep { m!^quarantine/! }
-        files_in($t->spool());
+        $t->in_spool();
 
     return time() - $from;
 }

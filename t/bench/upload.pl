@@ -205,7 +205,7 @@ sub ours {
         # directories are removed while they are read
         local $SIG{__WARN__} = sub { };
 
-        wait_for(sub { !files_in($t->spool()) }, 120, 'an empty spool');
+        wait_for(sub { !$t->in_spool() }, 120, 'an empty spool');
     });
 
     my $sent = grep { $_->{ok} && ($_->{key} || '') =~ /\.ts$/ }

@@ -663,6 +663,10 @@ sub bucket {
 
 sub spool { return shift->{dir} . '/spool' }
 
+# what there is of recordings, also of those set aside
+
+sub in_spool { return files_in(shift->spool(), qr/^[^.]/) }
+
 # relative names of all files below a directory
 
 sub files_in {

@@ -14,15 +14,12 @@
  * waits for a disk or a lock, but not for a processor; and how many of the
  * latter two together were over 5 ms.  Removing PREFIX.PID begins anew.  It
  * should be in memory, e.g. in /dev/shm, not to be what is waited for.
- *
- * With LOOPLAG_RESOLVE=N getaddrinfo() takes N seconds, and finds nothing.
  */
 
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,12 +36,9 @@ static long looplag_switches(void);
 static void looplag_write(int64_t now);
 
 
-static int    looplag_resolve;
-static char   looplag_prefix[4096];
+static char  looplag_prefix[4096];
 
 static int (*looplag_epoll_wait)(int, struct epoll_event *, int, int);
-static int (*looplag_getaddrinfo)(const char *, const char *,
-    const struct addrinfo *, struct addrinfo **);
 
 /* of the process; it is not a thread that calls epoll_wait() in nginx */
 
@@ -69,17 +63,8 @@ looplag_init(void)
         snprintf(looplag_prefix, sizeof(looplag_prefix), "%s", s);
     }
 
-    s = getenv("LOOPLAG_RESOLVE");
-
-    if (s) {
-        looplag_resolve = atoi(s);
-    }
-
     looplag_epoll_wait = (int (*)(int, struct epoll_event *, int, int))
                          dlsym(RTLD_NEXT, "epoll_wait");
-    looplag_getaddrinfo = (int (*)(const char *, const char *,
-                           const struct addrinfo *, struct addrinfo **))
-                          dlsym(RTLD_NEXT, "getaddrinfo");
 }
 
 
@@ -221,17 +206,4 @@ looplag_write(int64_t now)
     if (fd != -1) {
         close(fd);
     }
-}
-
-
-int
-getaddrinfo(const char *node, const char *service,
-    const struct addrinfo *hints, struct addrinfo **res)
-{
-    if (looplag_resolve) {
-        sleep((unsigned) looplag_resolve);
-        return EAI_AGAIN;
-    }
-
-    return looplag_getaddrinfo(node, service, hints, res);
 }

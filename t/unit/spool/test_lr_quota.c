@@ -188,11 +188,11 @@ chunks(void **state)
     /* what is full is so for all, and what is given back is in a look */
 
     assert_int_equal(lr_quota_ask(&a, 1), LR_DECLINED);
+    assert_true(a.left == 0 && zone.granted == MB - 1000);
     lr_quota_rest(&b);
-    assert_true(zone.granted == 1000);
+    assert_true(zone.granted == 0);
     look(0, 1000 * MB, 2);
-    assert_true(fill(&b, MB) == 63 * MB);
-    lr_quota_rest(&a);
+    assert_true(fill(&b, MB) == 64 * MB);
     lr_quota_rest(&b);
     look(0, 1000 * MB, 3);
 
@@ -201,6 +201,39 @@ chunks(void **state)
     lr_quota_take(&a, 70 * MB);
     assert_true(a.left == 0);
     assert_int_equal(lr_quota_ask(&a, 1), LR_DECLINED);
+}
+
+
+/* what workers have in hand when it gets full does not keep it so */
+
+static void
+rests(void **state)
+{
+    unsigned    i;
+    lr_quota_t  q[64];
+
+    (void) state;
+
+    start(&q[0], 64 * MB, 0);
+
+    for (i = 1; i < 64; i++) {
+        assert_int_equal(lr_quota_join(&q[i], &zone, getpid()), LR_OK);
+    }
+
+    look(0, 1000 * MB, 1);
+
+    for (i = 0; i < 63; i++) {
+        assert_int_equal(lr_quota_ask(&q[i], 1), LR_OK);
+    }
+
+    assert_int_equal(lr_quota_ask(&q[63], 2 * MB), LR_DECLINED);
+
+    for (i = 0; i < 64; i++) {
+        assert_int_equal(lr_quota_ask(&q[i], 1), LR_DECLINED);
+    }
+
+    look(0, 1000 * MB, 2);
+    assert_int_equal(lr_quota_ask(&q[63], 2 * MB), LR_OK);
 }
 
 
@@ -392,6 +425,7 @@ main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(disks),
         cmocka_unit_test(chunks),
+        cmocka_unit_test(rests),
         cmocka_unit_test(deaths),
         cmocka_unit_test(turns),
         cmocka_unit_test(races)
