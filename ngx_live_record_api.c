@@ -359,7 +359,7 @@ ngx_live_record_api_hold(ngx_live_record_api_t *api)
     ev = &api->timer;
 
     ev->handler = ngx_live_record_api_late;
-    ev->data = api->request->connection;
+    ev->data = api;
     ev->log = ngx_cycle->log;
 
     ngx_add_timer(ev, NGX_LIVE_RECORD_API_TIMEOUT);
@@ -369,18 +369,15 @@ ngx_live_record_api_hold(ngx_live_record_api_t *api)
 static void
 ngx_live_record_api_late(ngx_event_t *ev)
 {
-    ngx_connection_t       *c;
     ngx_live_record_api_t  *api;
 
-    c = ev->data;
-    api = ngx_http_get_module_ctx((ngx_http_request_t *) c->data,
-                                  ngx_live_record_http_module);
+    api = ev->data;
 
     if (api->cancel == NULL) {
         return;
     }
 
-    ngx_log_error(NGX_LOG_WARN, c->log, 0,
+    ngx_log_error(NGX_LOG_WARN, api->request->connection->log, 0,
                   "live record: API: %s takes too long and is given up",
                   api->name);
 

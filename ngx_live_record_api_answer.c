@@ -211,7 +211,7 @@ ngx_live_record_api_out(ngx_live_record_api_t *api)
     b->pos = api->text.data;
     b->last = api->text.data + api->text.len;
     b->memory = 1;
-    b->last_buf = 1;
+    b->last_buf = r == r->main;
     b->last_in_chain = 1;
 
     ngx_str_set(&r->headers_out.content_type,

@@ -15,8 +15,8 @@
 
 #include "lr_time.h"
 #include "ngx_live_record_api_index.h"
+#include "ngx_live_record_aside.h"
 #include "ngx_live_record_range.h"
-#include "ngx_live_record_thread.h"
 
 
 /* of those that write one index, somebody gets through */
@@ -377,7 +377,7 @@ ngx_live_record_create_looked(ngx_live_record_request_t *req)
 
     case LR_RETRY_OK:
 
-        if (!lr_range_index_ours(req->answer.data, req->answer.len)) {
+        if (!lr_range_index_ours(req->answer.data, req->answer.len, NULL)) {
             ngx_live_record_create_taken(c);
             return;
         }
@@ -414,9 +414,9 @@ ngx_live_record_create_draw(ngx_live_record_create_t *c)
 
     c->thread = 1;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_aside_post(task) != NGX_OK) {
         c->thread = 0;
-        ngx_live_record_create_fail(c, "the thread pool takes no more");
+        ngx_live_record_create_fail(c, "no memory");
     }
 }
 
@@ -426,7 +426,8 @@ ngx_live_record_create_thread(void *data, ngx_log_t *log)
 {
     ngx_live_record_create_t *c = data;
 
-    c->rc = lr_range_index(c->found->parts, c->found->n, c->info.key,
+    c->rc = lr_range_index(c->found->parts, c->found->n, c->info.id,
+                           c->info.key,
                            c->base.len ? (char *) c->base.data : NULL,
                            &ngx_live_record_conf->zone, &c->index,
                            &c->total);
@@ -618,7 +619,7 @@ ngx_live_record_create_free(ngx_live_record_create_t *c)
 
     /* a thread reads it: its end frees */
 
-    if (c->thread) {
+    if (c->thread && ngx_live_record_aside_cancel(c->task) != NGX_OK) {
         c->freed = 1;
         return;
     }

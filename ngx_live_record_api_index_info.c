@@ -621,7 +621,8 @@ ngx_live_record_remove_looked(ngx_live_record_request_t *req)
 
     if (req->result == LR_RETRY_GONE
         || (req->result == LR_RETRY_OK
-            && !lr_range_index_ours(req->answer.data, req->answer.len)))
+            && !lr_range_index_ours(req->answer.data, req->answer.len,
+                                    d->info.id)))
     {
         ngx_live_record_remove_info(d);
         return;

@@ -111,7 +111,7 @@ ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     /* what "if" and "limit_except" make is a part of the location */
 
-    if (clcf->noname && prev->api) {
+    if (clcf->noname && prev->api && clcf->handler == NULL) {
         conf->api = 1;
         clcf->handler = ngx_live_record_api_handler;
     }

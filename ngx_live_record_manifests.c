@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_live_record_aside.h"
 #include "ngx_live_record_manifests.h"
 #include "ngx_live_record_thread.h"
 
@@ -356,6 +357,7 @@ ngx_live_record_manifests_get(ngx_live_record_manifests_t *m,
 static void
 ngx_live_record_manifests_post(ngx_live_record_manifests_t *m)
 {
+    ngx_int_t           rc;
     ngx_uint_t          i;
     ngx_thread_task_t  *task;
 
@@ -376,7 +378,10 @@ ngx_live_record_manifests_post(ngx_live_record_manifests_t *m)
 
     m->thread = 1;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    rc = m->aside ? ngx_live_record_aside_post(task)
+                  : ngx_live_record_thread_post(task);
+
+    if (rc != NGX_OK) {
         m->thread = 0;
         ngx_live_record_manifests_fail(m, LR_RETRY_AGAIN, 0,
                                        "the thread pool takes no more");
@@ -546,6 +551,12 @@ ngx_live_record_manifests_free(ngx_live_record_manifests_t *m)
 
     if (m == NULL) {
         return;
+    }
+
+    if (m->thread && m->aside
+        && ngx_live_record_aside_cancel(m->task) == NGX_OK)
+    {
+        m->thread = 0;
     }
 
     for (i = 0; i < NGX_LIVE_RECORD_MANIFESTS_READS; i++) {

@@ -16,6 +16,7 @@
 /* a question to the history, which a thread answers */
 
 typedef struct {
+    ngx_queue_t             queue;
     ngx_live_record_api_t  *api;             /* NULL: the client has gone */
     lr_history_query_t      query;
     char                    domain[256];
@@ -40,10 +41,20 @@ static ngx_int_t ngx_live_record_notify_times(ngx_live_record_api_t *api,
     lr_history_query_t *query);
 static ngx_int_t ngx_live_record_notify_filter(ngx_live_record_api_t *api,
     const char *name, char *buf, size_t size, const char **value);
+static void ngx_live_record_notify_ask(void);
 static void ngx_live_record_notify_query(void *data, ngx_log_t *log);
 static void ngx_live_record_notify_queried(ngx_event_t *ev);
 static json_t *ngx_live_record_notify_record(json_t *line);
 static void ngx_live_record_notify_cancel(ngx_live_record_api_t *api);
+
+
+/*
+ * Threads are there for recordings: a history of days takes one for seconds,
+ * so it is read for one call at a time.
+ */
+
+static ngx_live_record_notify_query_t  *ngx_live_record_notify_asking;
+static ngx_queue_t                      ngx_live_record_notify_waiting;
 
 
 const ngx_live_record_action_t  ngx_live_record_notify_actions[] = {
@@ -112,7 +123,6 @@ ngx_live_record_notify_of(ngx_live_record_api_t *api)
 static void
 ngx_live_record_notify_records(ngx_live_record_api_t *api)
 {
-    ngx_thread_task_t               *task;
     ngx_live_record_notify_query_t  *q;
 
     if (ngx_live_record_api_domain(api) != NGX_OK) {
@@ -162,17 +172,12 @@ ngx_live_record_notify_records(ngx_live_record_api_t *api)
     api->data = q;
     api->cancel = ngx_live_record_notify_cancel;
 
-    task = &q->task;
-    task->ctx = q;
-    task->handler = ngx_live_record_notify_query;
-    task->event.handler = ngx_live_record_notify_queried;
-    task->event.data = q;
-
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
-        api->cancel = NULL;
-        ngx_free(q);
-        ngx_live_record_api_failed(api);
+    if (ngx_live_record_notify_waiting.next == NULL) {
+        ngx_queue_init(&ngx_live_record_notify_waiting);
     }
+
+    ngx_queue_insert_tail(&ngx_live_record_notify_waiting, &q->queue);
+    ngx_live_record_notify_ask();
 }
 
 
@@ -236,6 +241,41 @@ ngx_live_record_notify_filter(ngx_live_record_api_t *api, const char *name,
 
 
 static void
+ngx_live_record_notify_ask(void)
+{
+    ngx_queue_t                     *head;
+    ngx_live_record_api_t           *api;
+    ngx_thread_task_t               *task;
+    ngx_live_record_notify_query_t  *q;
+
+    while (ngx_live_record_notify_asking == NULL
+           && !ngx_queue_empty(&ngx_live_record_notify_waiting))
+    {
+        head = ngx_queue_head(&ngx_live_record_notify_waiting);
+        q = ngx_queue_data(head, ngx_live_record_notify_query_t, queue);
+
+        ngx_queue_remove(head);
+
+        task = &q->task;
+        task->ctx = q;
+        task->handler = ngx_live_record_notify_query;
+        task->event.handler = ngx_live_record_notify_queried;
+        task->event.data = q;
+
+        if (ngx_live_record_thread_post(task) == NGX_OK) {
+            ngx_live_record_notify_asking = q;
+            return;
+        }
+
+        api = q->api;
+        api->cancel = NULL;
+        ngx_free(q);
+        ngx_live_record_api_failed(api);
+    }
+}
+
+
+static void
 ngx_live_record_notify_query(void *data, ngx_log_t *log)
 {
     ngx_live_record_notify_query_t *q = data;
@@ -260,6 +300,8 @@ ngx_live_record_notify_queried(ngx_event_t *ev)
 
     q = ev->data;
     api = q->api;
+
+    ngx_live_record_notify_asking = NULL;
 
     if (api == NULL) {
         goto done;
@@ -295,6 +337,8 @@ done:
 
     json_decref(q->list);
     ngx_free(q);
+
+    ngx_live_record_notify_ask();
 }
 
 
@@ -346,4 +390,11 @@ ngx_live_record_notify_cancel(ngx_live_record_api_t *api)
 
     q = api->data;
     q->api = NULL;
+
+    /* a thread tells when it has finished */
+
+    if (q != ngx_live_record_notify_asking) {
+        ngx_queue_remove(&q->queue);
+        ngx_free(q);
+    }
 }

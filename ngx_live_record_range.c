@@ -12,9 +12,9 @@
 #include <ngx_event.h>
 
 #include "lr_confirmed.h"
+#include "ngx_live_record_aside.h"
 #include "ngx_live_record_manifests.h"
 #include "ngx_live_record_range.h"
-#include "ngx_live_record_thread.h"
 
 
 /* how long before the range a part that reaches into it may begin */
@@ -207,9 +207,9 @@ ngx_live_record_range_start(ngx_live_record_range_t *r)
 
     r->thread = 1;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_aside_post(task) != NGX_OK) {
         r->thread = 0;
-        ngx_live_record_range_fail(r, "the thread pool takes no more");
+        ngx_live_record_range_fail(r, "no memory");
     }
 }
 
@@ -463,7 +463,7 @@ ngx_live_record_range_free(ngx_live_record_range_t *r)
 
     /* a thread reads it: its end frees */
 
-    if (r->thread) {
+    if (r->thread && ngx_live_record_aside_cancel(r->task) != NGX_OK) {
         r->freed = 1;
         return;
     }

@@ -175,8 +175,8 @@ lr_range_cut(const lr_range_t *r, lr_manifest_t *m)
 
 
 int
-lr_range_index(lr_manifest_t *const *m, size_t n, const char *key,
-    const char *base, const lr_zone_t *zone, lr_buf_t *out,
+lr_range_index(lr_manifest_t *const *m, size_t n, const char *id,
+    const char *key, const char *base, const lr_zone_t *zone, lr_buf_t *out,
     lr_range_total_t *total)
 {
     int                            rc;
@@ -198,7 +198,7 @@ lr_range_index(lr_manifest_t *const *m, size_t n, const char *key,
     rc = lr_m3u8_write(list.segs, list.n, zone, &text);
 
     if (rc == LR_OK) {
-        lr_buf_puts(out, LR_RANGE_HEAD LR_RANGE_MARK "\n");
+        lr_buf_printf(out, LR_RANGE_HEAD LR_RANGE_MARK "%s\n", id);
         lr_buf_append(out, text.data + sizeof(LR_RANGE_HEAD) - 1,
                       text.len - (sizeof(LR_RANGE_HEAD) - 1));
     }
@@ -236,11 +236,27 @@ lr_range_index(lr_manifest_t *const *m, size_t n, const char *key,
 
 
 int
-lr_range_index_ours(const u_char *p, size_t n)
+lr_range_index_ours(const u_char *p, size_t n, const char *id)
 {
-    static const char  head[] = LR_RANGE_HEAD LR_RANGE_MARK "\n";
+    size_t  len;
 
-    return n >= sizeof(head) - 1 && memcmp(p, head, sizeof(head) - 1) == 0;
+    static const char  head[] = LR_RANGE_HEAD LR_RANGE_MARK;
+
+    len = sizeof(head) - 1;
+
+    if (n < len || memcmp(p, head, len) != 0) {
+        return 0;
+    }
+
+    if (id == NULL) {
+        return 1;
+    }
+
+    p += len;
+    n -= len;
+    len = strlen(id);
+
+    return n > len && memcmp(p, id, len) == 0 && p[len] == '\n';
 }
 
 

@@ -24,10 +24,11 @@
 #define LR_RANGE_MAX  (4 * 86400000LL)
 
 /*
- * The second line of each index of a range.  It tells those from playlists
- * of anybody else, which are not to be overwritten.
+ * What the second line of each index of a range begins with, before its id.
+ * It tells those from playlists of anybody else, which are not to be
+ * overwritten.
  */
-#define LR_RANGE_MARK  "# an index of ngx_live_record"
+#define LR_RANGE_MARK  "# an index of ngx_live_record, id "
 
 
 typedef struct {
@@ -71,18 +72,19 @@ int lr_range_select(const lr_range_t *r, const u_char *list, size_t n,
 size_t lr_range_cut(const lr_range_t *r, lr_manifest_t *m);
 
 /*
- * Appends a playlist of all fragments in n parts that were cut; the parts
- * as of lr_manifest_day_index().  It is to lie at "key"; with "base", the
- * URL of the bucket the media is in and up to and with a slash, URIs are
- * absolute.  Of "total" all is set.  LR_ERROR: no memory, or something that
- * cannot be told; "out" is as it was.
+ * Appends a playlist of all fragments in n parts that were cut, with the id
+ * of the index; the parts as of lr_manifest_day_index().  It is to lie at
+ * "key"; with "base", the URL of the bucket the media is in and up to and with
+ * a slash, URIs are absolute.  Of "total" all is set.  LR_ERROR: no memory, or
+ * something that cannot be told; "out" is as it was.
  */
-int lr_range_index(lr_manifest_t *const *m, size_t n, const char *key,
-    const char *base, const lr_zone_t *zone, lr_buf_t *out,
+int lr_range_index(lr_manifest_t *const *m, size_t n, const char *id,
+    const char *key, const char *base, const lr_zone_t *zone, lr_buf_t *out,
     lr_range_total_t *total);
 
-/* 1 if the n bytes begin as such a playlist */
-int lr_range_index_ours(const u_char *p, size_t n);
+/* 1 if the n bytes begin as such a playlist: that of the id, or any if it is
+   NULL */
+int lr_range_index_ours(const u_char *p, size_t n, const char *id);
 
 /*
  * The recordings in n parts that were cut, by their start: an array to be

@@ -75,12 +75,30 @@ http {
             if ($arg_AppName = app) {
                 set $app 1;
             }
+
+            if ($arg_AppName = other) {
+                proxy_pass http://127.0.0.1:%%PORT_OTHER%%;
+            }
+        }
+
+        location /page {
+            default_type text/html;
+            root html;
+            ssi on;
         }
 
         location /small {
             client_body_buffer_size 1k;
             client_body_in_file_only on;
             live_record_api;
+        }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_OTHER%%;
+
+        location / {
+            return 200 other;
         }
     }
 }
@@ -455,6 +473,21 @@ my %app = (%v1, endpoint => "$http/limited", params => { AppName => 'app',
 
 is_deeply([ map { $_->{status} } calls(\%app, { %app, method => 'POST' }) ],
     [ 200, 403 ], '"if" and "limit_except" in a location');
+
+my ($handed) = calls({ %app, params => { AppName => 'other' } });
+is($handed->{text}, 'other', 'what an "if" hands to another server');
+
+# in a page the answer is a part
+
+mkdir $t->dir() . '/html';
+chmod 0755, $t->dir() . '/html';
+write_file($t->dir() . '/html/page', join '-', 'begin',
+    ('<!--# include virtual="/?Format=JSON" -->') x 2, 'end');
+
+my ($page) = calls({ client => 'raw', id => '', secret => '', action => '',
+    endpoint => "$http/page" });
+like($page->{text}, qr/^begin-(\{.*MissingParameter.*\}-){2}end$/,
+    'in a subrequest');
 
 # XML is what version 1 gives if nothing else is asked for
 

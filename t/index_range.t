@@ -406,6 +406,24 @@ is($r->{body}{RecordDeleteInfoList}{RecordDeleteInfo}[0]{Message}, 'OK',
 ok(-e $t->bucket() . "/$taken->{OssObject}",
     'but not what is in its place');
 
+# so has a later index
+
+my %later = (StartTime => $keep->{StartTime}, EndTime => $keep->{EndTime},
+    OssObject => 'later.m3u8');
+my ($one, $two) = map { $api->create(%later)->{body}{RecordInfo}{RecordId} }
+    1, 2;
+
+for ([ $one, 1 ], [ $two, 0 ]) {
+    my ($id, $left) = @$_;
+
+    $r = $api->call('DeleteLiveStreamRecordIndexFiles', RemoveFile => 'true',
+        'RecordId.1' => $id);
+    is($r->{body}{RecordDeleteInfoList}{RecordDeleteInfo}[0]{Message}, 'OK',
+        'removed an index of a key that has had two');
+    is(-e $t->bucket() . '/later.m3u8' ? 1 : 0, $left,
+        $left ? 'the later one is left' : 'and that too');
+}
+
 is(scalar $api->indexes(%window, PageSize => 30), $n - 3, 'three less');
 
 for my $wrong ([ 'MissingRecordId' ],

@@ -118,10 +118,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     (void) lr_range_cut(&r, m);
 
-    if (lr_range_index(&m, 1, "a/b.m3u8", size & 2 ? "http://h/" : NULL,
+    if (lr_range_index(&m, 1, "id", "a/b.m3u8", size & 2 ? "http://h/" : NULL,
                        &utc, &out, &total)
         != LR_OK
-        || !lr_range_index_ours(out.data, out.len)
+        || !lr_range_index_ours(out.data, out.len, "id")
         || total.n > m->nfragments)
     {
         abort();

@@ -15,6 +15,7 @@
 #define T_WALL  1772366400000LL
 
 #define KEY     "index/cam.m3u8"
+#define ID      "69a42a40-0003-8212-bf34-56789abcdef0"
 
 
 static lr_manifest_t *
@@ -181,9 +182,12 @@ index_is(lr_manifest_t **m, size_t n, const char *base, int64_t duration,
     memset(&out, 0, sizeof(lr_buf_t));
     memset(&uris, 0, sizeof(lr_buf_t));
 
-    assert_int_equal(lr_range_index(m, n, KEY, base, &utc, &out, &total),
+    assert_int_equal(lr_range_index(m, n, ID, KEY, base, &utc, &out,
+                                    &total),
                      LR_OK);
-    assert_true(lr_range_index_ours(out.data, out.len));
+    assert_true(lr_range_index_ours(out.data, out.len, NULL));
+    assert_true(lr_range_index_ours(out.data, out.len, ID));
+    assert_false(lr_range_index_ours(out.data, out.len, "69a42a40"));
     assert_int_equal(total.duration, duration);
 
     lr_buf_append(&out, "", 1);
@@ -298,7 +302,8 @@ totals(void **state)
     add(m[1], 0, 0);
     add(m[1], 1, 10)->independent = 0;
 
-    assert_int_equal(lr_range_index(m, 2, KEY, NULL, &utc, &out, &total),
+    assert_int_equal(lr_range_index(m, 2, ID, KEY, NULL, &utc, &out,
+                                    &total),
                      LR_OK);
     lr_buf_append(&out, "", 1);
 
@@ -317,7 +322,8 @@ totals(void **state)
     m[0]->fragments[0].independent = 0;
 
     out.len = 0;
-    assert_int_equal(lr_range_index(m, 2, KEY, NULL, &utc, &out, &total),
+    assert_int_equal(lr_range_index(m, 2, ID, KEY, NULL, &utc, &out,
+                                    &total),
                      LR_OK);
     lr_buf_append(&out, "", 1);
     assert_null(strstr((char *) out.data, "INDEPENDENT"));
@@ -326,12 +332,14 @@ totals(void **state)
 
     m[0]->fragments[0].wall = -1;
     out.len = 5;
-    assert_int_equal(lr_range_index(m, 2, KEY, NULL, &utc, &out, &total),
+    assert_int_equal(lr_range_index(m, 2, ID, KEY, NULL, &utc, &out,
+                                    &total),
                      LR_ERROR);
     assert_int_equal(out.len, 5);
 
-    assert_false(lr_range_index_ours((u_char *) "#EXTM3U\n#EXT-X", 14));
-    assert_false(lr_range_index_ours((u_char *) "", 0));
+    assert_false(lr_range_index_ours((u_char *) "#EXTM3U\n#EXT-X", 14,
+                                     NULL));
+    assert_false(lr_range_index_ours((u_char *) "", 0, NULL));
 
     lr_buf_free(&out);
     lr_manifest_free(m[0]);

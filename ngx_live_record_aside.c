@@ -1,0 +1,155 @@
+
+/*
+ * Copyright (C) the ngx_live_record authors
+ *
+ * Calls of the API may be many, and a long recording's journals take a while
+ * to be read.  In the one queue of the thread pool they would stand before
+ * what recorders write.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_live_record.h"
+#include "ngx_live_record_aside.h"
+#include "ngx_live_record_thread.h"
+
+
+/* in the pool at a time, of a worker */
+#define NGX_LIVE_RECORD_ASIDE_TASKS  2
+
+/* until a pool that was full is tried again, ms */
+#define NGX_LIVE_RECORD_ASIDE_RETRY  100
+
+
+typedef struct {
+    ngx_queue_t            queue;
+    ngx_thread_task_t     *task;
+    ngx_event_handler_pt   handler;     /* the caller's */
+    void                  *data;
+} ngx_live_record_aside_t;
+
+
+static void ngx_live_record_aside_run(void);
+static void ngx_live_record_aside_done(ngx_event_t *ev);
+static void ngx_live_record_aside_again(ngx_event_t *ev);
+
+
+static ngx_queue_t       ngx_live_record_aside_waiting;
+static ngx_uint_t        ngx_live_record_aside_active;
+static ngx_event_t       ngx_live_record_aside_timer;
+static ngx_connection_t  ngx_live_record_aside_dummy;
+
+
+ngx_int_t
+ngx_live_record_aside_post(ngx_thread_task_t *task)
+{
+    ngx_live_record_aside_t  *a;
+
+    a = ngx_alloc(sizeof(ngx_live_record_aside_t), ngx_cycle->log);
+    if (a == NULL) {
+        return NGX_ERROR;
+    }
+
+    a->task = task;
+    a->handler = task->event.handler;
+    a->data = task->event.data;
+
+    task->event.handler = ngx_live_record_aside_done;
+    task->event.data = a;
+
+    if (ngx_live_record_aside_waiting.next == NULL) {
+        ngx_queue_init(&ngx_live_record_aside_waiting);
+
+        ngx_live_record_aside_dummy.fd = (ngx_socket_t) -1;
+
+        ngx_live_record_aside_timer.handler = ngx_live_record_aside_again;
+        ngx_live_record_aside_timer.data = &ngx_live_record_aside_dummy;
+        ngx_live_record_aside_timer.log = ngx_cycle->log;
+        ngx_live_record_aside_timer.cancelable = 1;
+    }
+
+    ngx_queue_insert_tail(&ngx_live_record_aside_waiting, &a->queue);
+    ngx_live_record_aside_run();
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_live_record_aside_run(void)
+{
+    ngx_queue_t              *q;
+    ngx_live_record_aside_t  *a;
+
+    while (ngx_live_record_aside_active < NGX_LIVE_RECORD_ASIDE_TASKS
+           && !ngx_queue_empty(&ngx_live_record_aside_waiting))
+    {
+        q = ngx_queue_head(&ngx_live_record_aside_waiting);
+        a = ngx_queue_data(q, ngx_live_record_aside_t, queue);
+
+        if (ngx_live_record_thread_post(a->task) != NGX_OK) {
+            if (!ngx_live_record_aside_timer.timer_set) {
+                ngx_add_timer(&ngx_live_record_aside_timer,
+                              NGX_LIVE_RECORD_ASIDE_RETRY);
+            }
+
+            return;
+        }
+
+        ngx_queue_remove(q);
+        a->queue.next = NULL;
+
+        ngx_live_record_aside_active++;
+    }
+}
+
+
+ngx_int_t
+ngx_live_record_aside_cancel(ngx_thread_task_t *task)
+{
+    ngx_live_record_aside_t  *a;
+
+    a = task->event.data;
+
+    if (a->queue.next == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_queue_remove(&a->queue);
+    ngx_free(a);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_live_record_aside_done(ngx_event_t *ev)
+{
+    ngx_event_handler_pt      handler;
+    ngx_live_record_aside_t  *a;
+
+    a = ev->data;
+    handler = a->handler;
+
+    ev->handler = handler;
+    ev->data = a->data;
+    ngx_free(a);
+
+    ngx_live_record_aside_active--;
+
+    /* the task may be gone after this */
+
+    handler(ev);
+
+    ngx_live_record_aside_run();
+}
+
+
+static void
+ngx_live_record_aside_again(ngx_event_t *ev)
+{
+    ngx_live_record_aside_run();
+}
