@@ -14,6 +14,7 @@
 
 #include "ngx_live_record.h"
 #include "ngx_live_record_aside.h"
+#include "ngx_live_record_thread.h"
 
 
 /* in the pool at a time, of a worker */
@@ -89,9 +90,7 @@ ngx_live_record_aside_run(void)
         q = ngx_queue_head(&ngx_live_record_aside_waiting);
         a = ngx_queue_data(q, ngx_live_record_aside_t, queue);
 
-        if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, a->task)
-            != NGX_OK)
-        {
+        if (ngx_live_record_thread_post(a->task) != NGX_OK) {
             if (!ngx_live_record_aside_timer.timer_set) {
                 ngx_add_timer(&ngx_live_record_aside_timer,
                               NGX_LIVE_RECORD_ASIDE_RETRY);

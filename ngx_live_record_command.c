@@ -12,6 +12,7 @@
 #include "ngx_live_record_api.h"
 #include "ngx_live_record_publisher.h"
 #include "ngx_live_record_queue.h"
+#include "ngx_live_record_thread.h"
 
 
 /* how often a worker with publishers looks for commands, ms */
@@ -268,9 +269,7 @@ ngx_live_record_call_graces(ngx_live_record_call_t *call)
 
     call->now = ngx_live_record_now();
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         ngx_live_record_call_failed(call);
         return;
     }

@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "ngx_live_record_cred.h"
+#include "ngx_live_record_thread.h"
 
 
 /* how often a file is looked at, ms */
@@ -330,9 +331,7 @@ ngx_live_record_cred_renew(ngx_live_record_cred_t *cred)
 
     cred->again = cred->refused;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         ngx_live_record_cred_fail(cred, NULL,
                                   "the thread pool takes no more");
     }

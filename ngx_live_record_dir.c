@@ -13,6 +13,7 @@
 #include "lr_dir.h"
 #include "lr_dir_parts.h"
 #include "ngx_live_record_limit.h"
+#include "ngx_live_record_thread.h"
 
 
 static void ngx_live_record_dir_thread(void *data, ngx_log_t *log);
@@ -38,9 +39,7 @@ ngx_live_record_dir_start(ngx_live_record_request_t *req)
     task->event.handler = ngx_live_record_dir_done;
     task->event.data = req;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         ngx_snprintf((u_char *) req->err, sizeof(req->err),
                      "the thread pool takes no more%Z");
         req->result = LR_RETRY_AGAIN;

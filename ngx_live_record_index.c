@@ -18,6 +18,7 @@
 #include "lr_manifest.h"
 #include "ngx_live_record_index.h"
 #include "ngx_live_record_manifests.h"
+#include "ngx_live_record_thread.h"
 
 
 /* manifests that change all the time end this */
@@ -330,9 +331,7 @@ ngx_live_record_day_draw(ngx_live_record_day_t *day)
 
     day->thread = 1;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         day->thread = 0;
         ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
     }

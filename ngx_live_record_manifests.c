@@ -14,6 +14,7 @@
 
 #include "ngx_live_record_aside.h"
 #include "ngx_live_record_manifests.h"
+#include "ngx_live_record_thread.h"
 
 
 typedef enum {
@@ -378,8 +379,7 @@ ngx_live_record_manifests_post(ngx_live_record_manifests_t *m)
     m->thread = 1;
 
     rc = m->aside ? ngx_live_record_aside_post(task)
-                  : ngx_thread_task_post(ngx_live_record_conf->thread_pool,
-                                         task);
+                  : ngx_live_record_thread_post(task);
 
     if (rc != NGX_OK) {
         m->thread = 0;

@@ -19,6 +19,7 @@
 #include "lr_push_args.h"
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_publisher.h"
+#include "ngx_live_record_thread.h"
 
 
 static ngx_int_t ngx_live_record_postconfiguration(ngx_conf_t *cf);
@@ -271,7 +272,8 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
     ngx_live_record_publisher_init();
     ngx_live_record_command_init(cycle);
 
-    if (ngx_live_record_zone_init(cycle) != NGX_OK
+    if (ngx_live_record_threads_init(cycle) != NGX_OK
+        || ngx_live_record_zone_init(cycle) != NGX_OK
         || ngx_live_record_recorder_init(cycle) != NGX_OK
         || ngx_live_record_demand_init(cycle) != NGX_OK)
     {

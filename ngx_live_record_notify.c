@@ -21,6 +21,7 @@
 #include "ngx_live_record_curl.h"
 #include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
+#include "ngx_live_record_thread.h"
 
 
 /* callbacks under way to a receiver, of a worker */
@@ -374,9 +375,7 @@ ngx_live_record_notify_run(ngx_live_record_notifier_t *n)
     task->event.handler = ngx_live_record_notify_ran;
     task->event.data = n;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         n->ending = 0;
 
         if (!n->timer.timer_set) {

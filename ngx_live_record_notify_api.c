@@ -10,6 +10,7 @@
 #include "lr_time.h"
 #include "ngx_live_record_api.h"
 #include "ngx_live_record_queue.h"
+#include "ngx_live_record_thread.h"
 
 
 /* a question to the history, which a thread answers */
@@ -261,9 +262,7 @@ ngx_live_record_notify_ask(void)
         task->event.handler = ngx_live_record_notify_queried;
         task->event.data = q;
 
-        if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-            == NGX_OK)
-        {
+        if (ngx_live_record_thread_post(task) == NGX_OK) {
             ngx_live_record_notify_asking = q;
             return;
         }

@@ -12,6 +12,7 @@
 #include <ngx_event.h>
 
 #include "ngx_live_record_oss.h"
+#include "ngx_live_record_thread.h"
 
 
 static ngx_int_t ngx_live_record_oss_post(ngx_live_record_oss_t *t,
@@ -57,9 +58,7 @@ ngx_live_record_oss_post(ngx_live_record_oss_t *t,
 
     t->thread = 1;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         t->thread = 0;
         return NGX_ERROR;
     }

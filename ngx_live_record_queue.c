@@ -11,6 +11,7 @@
 #include "lr_flv.h"
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_queue.h"
+#include "ngx_live_record_thread.h"
 
 
 /*
@@ -354,9 +355,7 @@ ngx_live_record_queue_flush(ngx_live_record_queue_t *q)
     task->event.handler = ngx_live_record_queue_done;
     task->event.data = q;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         ngx_live_record_queue_give_back(q);
     }
 }
@@ -683,9 +682,7 @@ ngx_live_record_queue_flush_group(void)
     g->task.event.handler = ngx_live_record_group_done;
     g->task.event.data = g;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, &g->task)
-        == NGX_OK)
-    {
+    if (ngx_live_record_thread_post(&g->task) == NGX_OK) {
         return;
     }
 

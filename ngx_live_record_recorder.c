@@ -18,6 +18,7 @@
 #include "lr_timeline.h"
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_queue.h"
+#include "ngx_live_record_thread.h"
 
 
 /* with NGX_LIVE_RECORD_HOLD of the queue, what a killed worker may lose */
@@ -372,9 +373,7 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
     r->claiming = 1;
     lr_quota_take(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         /* its queue is full; frames are kept until it is not */
 
         r->claiming = 0;

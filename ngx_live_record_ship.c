@@ -17,6 +17,7 @@
 #include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
+#include "ngx_live_record_thread.h"
 
 
 /* how often it is asked whether another worker's recorder is alive, ms */
@@ -108,9 +109,7 @@ ngx_live_record_ship_run(ngx_live_record_ship_t *s,
 
     s->busy = 1;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
     }
 }

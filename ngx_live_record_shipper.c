@@ -17,6 +17,7 @@
 #include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
+#include "ngx_live_record_thread.h"
 
 
 /*
@@ -30,7 +31,7 @@
 #define NGX_LIVE_RECORD_SCAN  5000
 
 /* so many recordings that were found are gone through at a time */
-#define NGX_LIVE_RECORD_SLICE  256
+#define NGX_LIVE_RECORD_SLICE  64
 
 typedef struct {
     lr_spool_list_t              list;
@@ -256,9 +257,7 @@ ngx_live_record_scan(void)
     scan->number++;
     scan->next = ngx_current_msec + NGX_LIVE_RECORD_SCAN;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        == NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) == NGX_OK) {
         scan->busy = 1;
         return;
     }

@@ -14,6 +14,7 @@
 
 #include "lr_spool.h"
 #include "ngx_live_record.h"
+#include "ngx_live_record_thread.h"
 
 
 /* how often it is asked whether it is this worker's turn to look, ms */
@@ -191,9 +192,7 @@ ngx_live_record_look(ngx_event_t *ev)
 
     look->usage = ngx_live_record_conf->zone_addr->max_size != 0;
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         lr_quota_seen(&look->look, NULL, ngx_current_msec);
         return;
     }

@@ -194,6 +194,15 @@ EOF_CONF
     my $load = $t->run($load_tool, '-f', $file, '-n', $s->{streams}, '-t',
         $opt{seconds}, '-s', 1, '--gate', '--ramp-ms', 1000, '--host',
         '127.0.0.1', '-p', $t->port(), '--json');
+
+    # nor is what 200 handshakes in a second take: of the first scenario it is
+    # the end that counts
+
+    if ($s->{name} eq 'end') {
+        sleep $opt{seconds} / 2;
+        unlink "$lag/loop.$pid";
+    }
+
     my $code = $load->wait(120 + $opt{seconds});
     my $told = eval { decode_json($load->out()) } || {};
 

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@
 static void looplag_init(void) __attribute__((constructor));
 static int64_t looplag_now(clockid_t clock);
 static int64_t looplag_delay(void);
+static long looplag_switches(void);
 static void looplag_write(int64_t now);
 
 
@@ -45,6 +47,7 @@ static int64_t  looplag_wall, looplag_cpu, looplag_wrote;
 static int64_t  looplag_rounds, looplag_max_wall, looplag_max_cpu;
 static int64_t  looplag_max_slept, looplag_over;
 static int64_t  looplag_delayed;
+static long     looplag_switched;
 
 
 /* nginx takes the environment away from its workers, but not the memory */
@@ -104,6 +107,19 @@ looplag_delay(void)
 }
 
 
+/* how often the thread has waited for something but a processor */
+
+static long
+looplag_switches(void)
+{
+    struct rusage  ru;
+
+    getrusage(RUSAGE_THREAD, &ru);
+
+    return ru.ru_nvcsw;
+}
+
+
 int
 epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 {
@@ -115,7 +131,13 @@ epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
     if (looplag_prefix[0] && looplag_pid == getpid() && looplag_wall) {
         wall = now - looplag_wall;
         cpu = looplag_now(CLOCK_THREAD_CPUTIME_ID) - looplag_cpu;
-        slept = wall - cpu - (looplag_delay() - looplag_delayed);
+        slept = 0;
+
+        /* a virtual machine may be stopped, too, which is no sleep */
+
+        if (looplag_switches() != looplag_switched) {
+            slept = wall - cpu - (looplag_delay() - looplag_delayed);
+        }
 
         looplag_rounds++;
         looplag_over += cpu + slept > 5000;
@@ -141,6 +163,7 @@ epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 
     rc = looplag_epoll_wait(fd, events, n, timeout);
 
+    looplag_switched = looplag_switches();
     looplag_delayed = looplag_delay();
     looplag_cpu = looplag_now(CLOCK_THREAD_CPUTIME_ID);
     looplag_wall = looplag_now(CLOCK_MONOTONIC);
