@@ -99,7 +99,7 @@ count_unit
 part build make module tools
 count "module and tools"
 
-part nginx prove --timer t
+part nginx prove -j2 --timer t
 count_prove
 
 part fuzz make -j2 fuzz FUZZ_SECONDS=$fuzz_seconds
