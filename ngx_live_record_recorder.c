@@ -2,9 +2,8 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * The recorder: claims a recording in the spool for a publisher, makes FLV
- * tags of its messages and says where fragments begin and end.  The queue
- * carries all that to the disk.
+ * The recorder: makes FLV tags of a publisher's messages and says where
+ * fragments begin and end.  The queue carries all that to the disk.
  */
 
 
@@ -13,23 +12,12 @@
 #include <ngx_event.h>
 
 #include "lr_flv.h"
-#include "lr_picture.h"
-#include "lr_recording.h"
-#include "lr_timeline.h"
 #include "ngx_live_record_counters.h"
-#include "ngx_live_record_queue.h"
-#include "ngx_live_record_thread.h"
+#include "ngx_live_record_recorder.h"
 
 
 /* with NGX_LIVE_RECORD_HOLD of the queue, what a killed worker may lose */
 #define NGX_LIVE_RECORD_FLUSH        650
-
-/* how long a publisher waits for the one before it to let go, ms */
-#define NGX_LIVE_RECORD_HANDOVER     1000
-#define NGX_LIVE_RECORD_CLAIM_RETRY  100
-
-/* between attempts to write after an error */
-#define NGX_LIVE_RECORD_DISK_RETRY   5000
 
 /* rows' offsets are 32 bits wide, and a store takes no larger object */
 #define NGX_LIVE_RECORD_FILE_MAX     (1024 * 1024 * 1024)
@@ -41,126 +29,6 @@
 #define NGX_LIVE_RECORD_TAG          (LR_FLV_TAG_HEADER + LR_FLV_TAG_TRAILER  \
                                       + sizeof(lr_row_t))
 
-/* what a recording takes before there is a fragment: files of a block */
-#define NGX_LIVE_RECORD_EMPTY        16384
-
-/* of a reason, with the path of the spool */
-#define NGX_LIVE_RECORD_TEXT         1280
-
-/* no sequence header is larger */
-#define NGX_LIVE_RECORD_CONFIG_MAX   65536
-
-/* ids that are drawn to find one that falls to this worker */
-#define NGX_LIVE_RECORD_IDS          128
-
-/* a message kept while the recording is being claimed */
-
-typedef struct ngx_live_record_early_s  ngx_live_record_early_t;
-
-struct ngx_live_record_early_s {
-    ngx_live_record_early_t     *next;
-    ngx_uint_t                   type;
-    uint32_t                     timestamp;
-    int64_t                      wall;
-    size_t                       size;
-    u_char                       data[1];
-};
-
-
-typedef enum {
-    NGX_LIVE_RECORD_CLAIMING = 0,
-    NGX_LIVE_RECORD_RUNNING
-} ngx_live_record_state_e;
-
-
-typedef struct {
-    ngx_uint_t                   type;        /* LR_FLV_AUDIO, _VIDEO */
-    lr_buf_t                     config;      /* the sequence header */
-    uint32_t                     refused;     /* codec id that was told */
-    lr_codec_e                   codec;       /* of the last frame */
-    unsigned                     changed:1;   /* since the fragment began */
-    unsigned                     told:1;
-} ngx_live_record_track_t;
-
-
-struct ngx_live_record_recorder_s {
-
-    /* what each message touches, close together: with many streams all of
-       it has left the caches since the message before */
-
-    ngx_live_record_state_e      state;
-
-    unsigned                     open:1;
-    unsigned                     claiming:1;  /* a thread is at it */
-    unsigned                     has_video:1;
-    unsigned                     stopped:1;
-    unsigned                     suspended:1; /* takes no frames */
-    unsigned                     disk_error:1;
-    unsigned                     restart:1;   /* was said while claiming */
-    unsigned                     no_grace:1;
-    unsigned                     hold:2;      /* ngx_live_record_hold_e */
-
-    ngx_msec_t                   last;        /* frame, ngx_current_msec */
-    ngx_msec_t                   last_video;
-    uint64_t                     pos;         /* in the open fragment */
-    lr_buf_t                     rows;
-    lr_picture_t                 picture;
-
-    lr_timeline_t                timeline;
-    lr_fragment_t                fragment;    /* the open one */
-    ngx_live_record_queue_t      out;
-
-    ngx_queue_t                  queue;
-
-    ngx_live_record_track_t      audio;
-    ngx_live_record_track_t      video;
-
-    uint32_t                     number;      /* of the last one */
-    uint32_t                     cycle;
-    size_t                       nrows;       /* of the one before */
-    size_t                       kept;        /* bytes of early messages */
-
-    ngx_msec_t                   retry;       /* not before */
-    uint64_t                     lost_frames;
-    uint64_t                     lost_bytes;
-    const char                  *lost_why;
-    const char                  *why;
-
-    lr_settings_t                settings;
-    char                         id[LR_ID_MAX + 1];
-
-    ngx_thread_task_t           *task;
-    ngx_event_t                  claim_event;
-    ngx_msec_t                   claim_until;
-    lr_claim_t                  *claim;
-    char                         err[NGX_LIVE_RECORD_TEXT];
-    int                          rc;
-
-    ngx_live_record_early_t     *early;
-    ngx_live_record_early_t    **early_last;
-};
-
-
-static void ngx_live_record_go(ngx_live_record_recorder_t *r);
-static void ngx_live_record_claim(ngx_live_record_recorder_t *r);
-static void ngx_live_record_make_id(ngx_live_record_recorder_t *r);
-static void ngx_live_record_claim_again(ngx_event_t *ev);
-static void ngx_live_record_claim_thread(void *data, ngx_log_t *log);
-static void ngx_live_record_claim_done(ngx_event_t *ev);
-static void ngx_live_record_claim_failed(ngx_live_record_recorder_t *r,
-    const char *why);
-static ngx_live_record_recorder_t *ngx_live_record_predecessor(
-    ngx_live_record_recorder_t *r);
-static void ngx_live_record_started(ngx_live_record_recorder_t *r);
-static void ngx_live_record_keep(ngx_live_record_recorder_t *r,
-    ngx_uint_t type, uint32_t timestamp, ngx_chain_t *in, size_t size);
-static void ngx_live_record_replay(ngx_live_record_recorder_t *r);
-static void ngx_live_record_drop_early(ngx_live_record_recorder_t *r,
-    const char *why);
-
-static void ngx_live_record_message(ngx_live_record_recorder_t *r,
-    ngx_uint_t type, uint32_t timestamp, int64_t wall, ngx_chain_t *in,
-    size_t size);
 static ngx_uint_t ngx_live_record_config(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, ngx_chain_t *in, size_t size);
 static ngx_uint_t ngx_live_record_picture(ngx_live_record_recorder_t *r,
@@ -173,9 +41,6 @@ static void ngx_live_record_full(ngx_live_record_recorder_t *r,
     const char *why);
 static const char *ngx_live_record_obstacle(ngx_live_record_recorder_t *r,
     size_t size);
-static void ngx_live_record_suspend(ngx_live_record_recorder_t *r);
-static void ngx_live_record_lose(ngx_live_record_recorder_t *r,
-    size_t size, const char *why);
 static void ngx_live_record_goes_on(ngx_live_record_recorder_t *r);
 static void ngx_live_record_open(ngx_live_record_recorder_t *r,
     lr_timeline_frame_t *f);
@@ -191,21 +56,18 @@ static void ngx_live_record_disk_failed(ngx_live_record_recorder_t *r,
     ngx_err_t err);
 static void ngx_live_record_tick(ngx_event_t *ev);
 static void ngx_live_record_arm(void);
-static void ngx_live_record_free(ngx_live_record_recorder_t *r);
 
 
-static ngx_queue_t       ngx_live_record_recorders;
 static ngx_event_t       ngx_live_record_timer;
 static ngx_connection_t  ngx_live_record_dummy;
-static ngx_uint_t        ngx_live_record_serial;
+
+ngx_queue_t  ngx_live_record_recorders;
 
 
 ngx_int_t
 ngx_live_record_recorder_init(ngx_cycle_t *cycle)
 {
     ngx_queue_init(&ngx_live_record_recorders);
-
-    ngx_live_record_serial = 0;
 
     ngx_live_record_dummy.fd = (ngx_socket_t) -1;
 
@@ -253,10 +115,6 @@ ngx_live_record_recorder_start(const lr_settings_t *settings,
     r->last = ngx_current_msec;
     r->hold = hold;
 
-    r->claim_event.handler = ngx_live_record_claim_again;
-    r->claim_event.data = r;
-    r->claim_event.log = ngx_cycle->log;
-
     ngx_queue_insert_tail(&ngx_live_record_recorders, &r->queue);
 
     if (rc != NGX_OK || r->task == NULL || r->claim == NULL) {
@@ -264,22 +122,14 @@ ngx_live_record_recorder_start(const lr_settings_t *settings,
         return NULL;
     }
 
-    ngx_live_record_make_id(r);
+    ngx_live_record_claim_init(r);
     ngx_live_record_arm();
 
     if (hold == NGX_LIVE_RECORD_GO) {
-        ngx_live_record_go(r);
+        ngx_live_record_claim_begin(r);
     }
 
     return r;
-}
-
-
-static void
-ngx_live_record_go(ngx_live_record_recorder_t *r)
-{
-    r->claim_until = ngx_current_msec + NGX_LIVE_RECORD_HANDOVER;
-    ngx_live_record_claim(r);
 }
 
 
@@ -300,7 +150,7 @@ ngx_live_record_recorder_release(ngx_live_record_recorder_t *r,
         return;
     }
 
-    ngx_live_record_go(r);
+    ngx_live_record_claim_begin(r);
 }
 
 
@@ -335,230 +185,6 @@ ngx_live_record_recorder_cancel_grace(ngx_live_record_recorder_t *r)
     if (r->state == NGX_LIVE_RECORD_RUNNING) {
         ngx_live_record_queue_grace(&r->out, 0);
         ngx_live_record_queue_flush(&r->out);
-    }
-}
-
-
-static void
-ngx_live_record_claim(ngx_live_record_recorder_t *r)
-{
-    ngx_thread_task_t  *task;
-
-    /*
-     * The publisher before this one may still be writing its last bytes:
-     * here, or in another worker, where its lock is seen.
-     */
-
-    if (ngx_live_record_predecessor(r)
-        || !lr_quota_known(ngx_live_record_quota.zone))
-    {
-        ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
-        return;
-    }
-
-    if (lr_quota_ask(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY)
-        != LR_OK)
-    {
-        ngx_live_record_zone_text(r->err, sizeof(r->err));
-        ngx_live_record_claim_failed(r, ngx_live_record_zone_why());
-        return;
-    }
-
-    task = r->task;
-    task->ctx = r;
-    task->handler = ngx_live_record_claim_thread;
-    task->event.handler = ngx_live_record_claim_done;
-    task->event.data = r;
-
-    r->claiming = 1;
-    lr_quota_take(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
-
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
-        /* its queue is full; frames are kept until it is not */
-
-        r->claiming = 0;
-        lr_quota_done(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
-        ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
-    }
-}
-
-
-/*
- * A name for the recording, if it is to be a new one: they sort by time.  If
- * possible it is one that falls to this worker, which then need not look for
- * what its own recorders write.
- */
-
-static void
-ngx_live_record_make_id(ngx_live_record_recorder_t *r)
-{
-    struct tm   tm;
-    ngx_uint_t  tries;
-
-    ngx_libc_gmtime(ngx_time(), &tm);
-
-    for (tries = 0; tries < NGX_LIVE_RECORD_IDS; tries++) {
-
-        (void) snprintf(r->id, sizeof(r->id),
-                        "%04d%02d%02d-%02d%02d%02d-%04x%04x%02x",
-                        tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                        tm.tm_hour, tm.tm_min, tm.tm_sec,
-                        (unsigned) ngx_pid & 0xffff,
-                        (unsigned) ngx_random() & 0xffff,
-                        (unsigned) ngx_live_record_serial & 0xff);
-
-        if (ngx_live_record_shipper_owns(r->id)) {
-            break;
-        }
-    }
-
-    ngx_live_record_serial++;
-}
-
-
-static ngx_live_record_recorder_t *
-ngx_live_record_predecessor(ngx_live_record_recorder_t *r)
-{
-    ngx_queue_t                 *q;
-    ngx_live_record_recorder_t  *p;
-
-    for (q = ngx_queue_head(&ngx_live_record_recorders);
-         q != &r->queue;
-         q = ngx_queue_next(q))
-    {
-        p = ngx_queue_data(q, ngx_live_record_recorder_t, queue);
-
-        if (p->stopped
-            && ngx_strcmp(p->settings.stream, r->settings.stream) == 0
-            && ngx_strcmp(p->settings.app, r->settings.app) == 0
-            && ngx_strcmp(p->settings.scope, r->settings.scope) == 0)
-        {
-            return p;
-        }
-    }
-
-    return NULL;
-}
-
-
-static void
-ngx_live_record_claim_again(ngx_event_t *ev)
-{
-    ngx_live_record_claim(ev->data);
-}
-
-
-static void
-ngx_live_record_claim_thread(void *data, ngx_log_t *log)
-{
-    ngx_live_record_recorder_t *r = data;
-
-    r->rc = lr_recording_claim(r->claim,
-                               (char *) ngx_live_record_conf->spool.data,
-                               &r->settings, r->id, ngx_live_record_now(),
-                               ngx_current_msec >= r->claim_until,
-                               r->err, sizeof(r->err));
-}
-
-
-static void
-ngx_live_record_claim_done(ngx_event_t *ev)
-{
-    ngx_live_record_recorder_t  *r;
-
-    r = ev->data;
-    r->claiming = 0;
-    lr_quota_done(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
-
-    if (r->rc == LR_AGAIN) {
-        ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_CLAIM_RETRY);
-        return;
-    }
-
-    if (r->rc != LR_OK) {
-        ngx_live_record_claim_failed(r, "the spool failed");
-        return;
-    }
-
-    ngx_live_record_started(r);
-}
-
-
-static void
-ngx_live_record_claim_failed(ngx_live_record_recorder_t *r, const char *why)
-{
-    if (!r->disk_error) {
-        r->disk_error = 1;
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%s/%s\" is not recorded for now: %s",
-                      r->settings.app, r->settings.stream, r->err);
-    }
-
-    ngx_live_record_drop_early(r, why);
-    r->suspended = 1;
-
-    if (r->stopped) {
-        ngx_live_record_free(r);
-        return;
-    }
-
-    ngx_add_timer(&r->claim_event, NGX_LIVE_RECORD_DISK_RETRY);
-}
-
-
-static void
-ngx_live_record_started(ngx_live_record_recorder_t *r)
-{
-    lr_claim_t  *claim;
-
-    claim = r->claim;
-
-    /* a recording in its grace goes on with the settings it began with */
-
-    lr_settings_free(&r->settings);
-    r->settings = claim->settings;
-
-    ngx_memcpy(r->id, claim->rec.id, sizeof(r->id));
-
-    r->number = claim->rec.next - 1;
-    r->cycle = claim->rec.cycle;
-
-    lr_timeline_init(&r->timeline, r->settings.fragment, r->settings.cycle,
-                     claim->rec.media, claim->rec.cycle_start);
-
-    ngx_live_record_queue_run(&r->out, claim);
-
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "live record: \"%s/%s\" %s, id %s", r->settings.app,
-                  r->settings.stream,
-                  claim->resumed ? "resumes" : "starts", r->id);
-
-    ngx_free(r->claim);
-    r->claim = NULL;
-
-    r->state = NGX_LIVE_RECORD_RUNNING;
-    r->disk_error = 0;
-    r->suspended = 0;
-
-    if (r->restart) {
-        lr_timeline_restart(&r->timeline);
-    }
-
-    if (r->no_grace) {
-        ngx_live_record_queue_grace(&r->out, 0);
-    }
-
-    ngx_live_record_replay(r);
-
-    /* what comes now does not follow on what was lost */
-
-    if (r->lost_frames) {
-        ngx_live_record_suspend(r);
-    }
-
-    if (r->stopped) {
-        r->stopped = 0;
-        ngx_live_record_recorder_stop(r, r->why);
     }
 }
 
@@ -598,123 +224,7 @@ ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r, ngx_uint_t type,
 }
 
 
-static void
-ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
-    uint32_t timestamp, ngx_chain_t *in, size_t size)
-{
-    u_char                   *p;
-    ngx_chain_t              *cl;
-    lr_flv_body_t             body;
-    ngx_live_record_early_t  *e;
-    u_char                    peek[LR_FLV_PEEK];
-
-    ngx_memzero(peek, sizeof(peek));
-    ngx_live_record_peek(in, peek, sizeof(peek));
-    lr_flv_parse(type, peek, size, &body);
-
-    /* sequence headers are needed whatever else has to go */
-
-    if (body.kind == LR_FLV_CONFIG) {
-        if (size > NGX_LIVE_RECORD_CONFIG_MAX
-            || r->kept > ngx_live_record_conf->buffer * 2)
-        {
-            return;
-        }
-
-    } else if (r->suspended
-               || r->kept + size > ngx_live_record_conf->buffer)
-    {
-        /* from the first one that has to go, up to a key frame */
-
-        ngx_live_record_lose(r, size,
-                             r->hold ? "the answer on demand was late"
-                             : r->suspended ? "the spool failed"
-                                            : "the disk is too slow");
-        r->suspended = 1;
-        return;
-    }
-
-    e = ngx_alloc(sizeof(ngx_live_record_early_t) + size, ngx_cycle->log);
-    if (e == NULL) {
-        ngx_live_record_lose(r, size, "no memory");
-        return;
-    }
-
-    e->next = NULL;
-    e->type = type;
-    e->timestamp = timestamp;
-    e->wall = ngx_live_record_now();
-    e->size = size;
-
-    p = e->data;
-
-    for (cl = in; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
-    }
-
-    *r->early_last = e;
-    r->early_last = &e->next;
-    r->kept += size;
-}
-
-
-static void
-ngx_live_record_replay(ngx_live_record_recorder_t *r)
-{
-    ngx_buf_t                 b;
-    ngx_chain_t               cl;
-    ngx_live_record_early_t  *e;
-
-    ngx_memzero(&b, sizeof(ngx_buf_t));
-    cl.buf = &b;
-    cl.next = NULL;
-
-    while (r->early) {
-        e = r->early;
-        r->early = e->next;
-        r->kept -= e->size;
-
-        b.pos = e->data;
-        b.last = e->data + e->size;
-
-        ngx_live_record_message(r, e->type, e->timestamp, e->wall, &cl,
-                                e->size);
-        ngx_free(e);
-    }
-
-    r->early_last = &r->early;
-}
-
-
-static void
-ngx_live_record_drop_early(ngx_live_record_recorder_t *r, const char *why)
-{
-    lr_flv_body_t              body;
-    ngx_live_record_early_t   *e, **p;
-
-    p = &r->early;
-
-    while (*p) {
-        e = *p;
-
-        lr_flv_parse(e->type, e->data, e->size, &body);
-
-        if (body.kind == LR_FLV_CONFIG && !r->stopped) {
-            p = &e->next;
-            continue;
-        }
-
-        *p = e->next;
-        r->kept -= e->size;
-        ngx_live_record_lose(r, e->size, why);
-        ngx_free(e);
-    }
-
-    r->early_last = p;
-}
-
-
-static void
+void
 ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
     uint32_t timestamp, int64_t wall, ngx_chain_t *in, size_t size)
 {
@@ -1060,7 +570,7 @@ ngx_live_record_obstacle(ngx_live_record_recorder_t *r, size_t size)
 }
 
 
-static void
+void
 ngx_live_record_suspend(ngx_live_record_recorder_t *r)
 {
     if (r->open) {
@@ -1072,7 +582,7 @@ ngx_live_record_suspend(ngx_live_record_recorder_t *r)
 }
 
 
-static void
+void
 ngx_live_record_lose(ngx_live_record_recorder_t *r, size_t size,
     const char *why)
 {
@@ -1464,7 +974,7 @@ ngx_live_record_recorder_exit(ngx_cycle_t *cycle)
 }
 
 
-static void
+void
 ngx_live_record_free(ngx_live_record_recorder_t *r)
 {
     ngx_live_record_early_t  *e;
