@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "ngx_live_record_aside.h"
+#include "ngx_live_record_cache.h"
 #include "ngx_live_record_manifests.h"
 #include "ngx_live_record_thread.h"
 
@@ -249,6 +250,11 @@ ngx_live_record_manifests_answer(ngx_live_record_request_t *req)
         return;
     }
 
+    if (req->answer.len && !m->aside) {
+        ngx_live_record_cache_put(req->bucket, req->key, r->version,
+                                  &req->answer);
+    }
+
     if (!m->asking) {
         ngx_live_record_manifests_run(m);
     }
@@ -341,10 +347,26 @@ ngx_live_record_manifests_get(ngx_live_record_manifests_t *m,
     }
 
     key += strlen(key) + 1;
+    r->version = key;
     key += strlen(key) + 1;
 
     m->pos = key - (char *) m->keys.data;
     r->place = m->next++;
+
+    /* many of one call would drive out what is needed again and again */
+
+    if (!m->aside) {
+        req->answer.len = 0;
+
+        if (ngx_live_record_cache_get(req->bucket, req->key, r->version,
+                                      &req->answer)
+            == NGX_OK)
+        {
+            r->state = NGX_LIVE_RECORD_MANIFESTS_GOT;
+            return;
+        }
+    }
+
     r->state = NGX_LIVE_RECORD_MANIFESTS_ASKED;
 
     req->op = NGX_LIVE_RECORD_GET;

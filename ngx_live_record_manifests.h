@@ -30,6 +30,7 @@ typedef struct {
     ngx_live_record_request_t    *request;
     ngx_uint_t                    state;
     size_t                        place;    /* in parts */
+    const char                   *version;  /* in keys */
     ngx_uint_t                    bad;
 } ngx_live_record_manifests_read_t;
 

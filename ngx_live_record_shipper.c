@@ -14,6 +14,7 @@
 #include <ngx_event.h>
 
 #include "lr_spool.h"
+#include "ngx_live_record_cache.h"
 #include "ngx_live_record_notify.h"
 #include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
@@ -76,6 +77,7 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
 
+    ngx_live_record_cache_init();
     ngx_queue_init(&ngx_live_record_ships);
     ngx_rbtree_init(&ngx_live_record_ship_tree,
                     &ngx_live_record_ship_sentinel,
@@ -153,6 +155,7 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
     }
 
     ngx_live_record_notify_exit();
+    ngx_live_record_cache_exit();
     ngx_live_record_engines_free();
     lr_spool_free(&ngx_live_record_scan_state.list);
     lr_buf_free(&ngx_live_record_scan_state.aside);
