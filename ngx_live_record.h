@@ -95,7 +95,7 @@ typedef struct {
     /* of this worker */
 
     lr_gate_t                  gate;
-    ngx_queue_t                waiting[2];     /* requests; [1]: backlog */
+    ngx_queue_t                waiting[LR_GATE_KINDS];    /* requests */
     ngx_event_t                timer;          /* of the gate */
     unsigned                   going:1;        /* requests are begun */
     lr_rate_t                  rate;           /* if there is a limit */
