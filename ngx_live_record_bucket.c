@@ -32,6 +32,10 @@ static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
 static unsigned ngx_live_record_bucket_waiting(ngx_live_record_bucket_t *b);
 static ngx_live_record_request_t *ngx_live_record_bucket_turn(
     ngx_live_record_bucket_t *b, unsigned waiting);
+static ngx_queue_t *ngx_live_record_bucket_probe(
+    ngx_live_record_bucket_t *b);
+static ngx_uint_t ngx_live_record_request_small(
+    ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_timer(ngx_event_t *ev);
 
 
@@ -144,9 +148,7 @@ ngx_live_record_request_run(ngx_live_record_request_t *req)
 
     req->era = lr_gate_begin(&req->bucket->gate);
 
-    if ((req->op == NGX_LIVE_RECORD_PUT || req->op == NGX_LIVE_RECORD_PART)
-        && req->body.kind != LR_BODY_TEXT)
-    {
+    if (!ngx_live_record_request_small(req)) {
         ngx_live_record_lend_engine(req);
     }
 
@@ -274,7 +276,20 @@ ngx_live_record_bucket_turn(ngx_live_record_bucket_t *b, unsigned waiting)
     ngx_queue_t                *q;
     ngx_live_record_request_t  *req;
 
-    q = ngx_queue_head(&b->waiting[lr_gate_turn(&b->gate, waiting)]);
+    q = NULL;
+
+    /* every other one: it may be the only one, and fail for its own reason */
+
+    if (b->gate.down && !b->probed) {
+        q = ngx_live_record_bucket_probe(b);
+    }
+
+    b->probed = q != NULL;
+
+    if (q == NULL) {
+        q = ngx_queue_head(&b->waiting[lr_gate_turn(&b->gate, waiting)]);
+    }
+
     ngx_queue_remove(q);
     ngx_live_record_count(b->counts->waiting, -1);
 
@@ -282,6 +297,43 @@ ngx_live_record_bucket_turn(ngx_live_record_bucket_t *b, unsigned waiting)
     req->queue.next = NULL;
 
     return req;
+}
+
+
+/*
+ * Something small, if it waits, to try whether the bucket is back: all others
+ * wait for that, and media may take long on a slow line.  What is aside would
+ * tell nothing, see ngx_live_record_request_done().
+ */
+
+static ngx_queue_t *
+ngx_live_record_bucket_probe(ngx_live_record_bucket_t *b)
+{
+    ngx_queue_t                *q, *fresh;
+    ngx_live_record_request_t  *req;
+
+    fresh = &b->waiting[LR_GATE_FRESH];
+
+    for (q = ngx_queue_head(fresh);
+         q != ngx_queue_sentinel(fresh);
+         q = ngx_queue_next(q))
+    {
+        req = ngx_queue_data(q, ngx_live_record_request_t, queue);
+
+        if (ngx_live_record_request_small(req)) {
+            return q;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_live_record_request_small(ngx_live_record_request_t *req)
+{
+    return (req->op != NGX_LIVE_RECORD_PUT && req->op != NGX_LIVE_RECORD_PART)
+           || req->body.kind == LR_BODY_TEXT;
 }
 
 
