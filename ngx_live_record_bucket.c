@@ -59,7 +59,7 @@ ngx_live_record_buckets_init(ngx_cycle_t *cycle, ngx_uint_t workers)
 
     for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
 
-        lr_gate_init(&b[i]->gate, (unsigned) b[i]->connections);
+        lr_gate_init(&b[i]->gate, ngx_live_record_limit_requests(b[i]));
 
         for (kind = 0; kind < LR_GATE_KINDS; kind++) {
             ngx_queue_init(&b[i]->waiting[kind]);
