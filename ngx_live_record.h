@@ -95,9 +95,10 @@ typedef struct {
     /* of this worker */
 
     lr_gate_t                  gate;
-    ngx_queue_t                waiting[2];     /* requests; [1]: backlog */
+    ngx_queue_t                waiting[LR_GATE_KINDS];    /* requests */
     ngx_event_t                timer;          /* of the gate */
     unsigned                   going:1;        /* requests are begun */
+    unsigned                   probed:1;       /* with something small */
     lr_rate_t                  rate;           /* if there is a limit */
     ngx_queue_t                limited;        /* transfers in turn */
     ngx_event_t                limit_timer;

@@ -29,8 +29,13 @@ static void ngx_live_record_request_count(ngx_live_record_request_t *req);
 static void ngx_live_record_object_count(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_state(ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_next(ngx_live_record_bucket_t *b);
+static unsigned ngx_live_record_bucket_waiting(ngx_live_record_bucket_t *b);
 static ngx_live_record_request_t *ngx_live_record_bucket_turn(
+    ngx_live_record_bucket_t *b, unsigned waiting);
+static ngx_queue_t *ngx_live_record_bucket_probe(
     ngx_live_record_bucket_t *b);
+static ngx_uint_t ngx_live_record_request_small(
+    ngx_live_record_request_t *req);
 static void ngx_live_record_bucket_timer(ngx_event_t *ev);
 
 
@@ -47,17 +52,18 @@ static ngx_uint_t    ngx_live_record_nengines;
 ngx_int_t
 ngx_live_record_buckets_init(ngx_cycle_t *cycle, ngx_uint_t workers)
 {
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, kind;
     ngx_live_record_bucket_t  **b;
 
     b = ngx_live_record_conf->buckets.elts;
 
     for (i = 0; i < ngx_live_record_conf->buckets.nelts; i++) {
 
-        lr_gate_init(&b[i]->gate, (unsigned) b[i]->connections);
+        lr_gate_init(&b[i]->gate, ngx_live_record_limit_requests(b[i]));
 
-        ngx_queue_init(&b[i]->waiting[0]);
-        ngx_queue_init(&b[i]->waiting[1]);
+        for (kind = 0; kind < LR_GATE_KINDS; kind++) {
+            ngx_queue_init(&b[i]->waiting[kind]);
+        }
 
         b[i]->timer.handler = ngx_live_record_bucket_timer;
         b[i]->timer.data = b[i];
@@ -104,7 +110,7 @@ ngx_live_record_bucket_part_min(ngx_live_record_bucket_t *b)
 void
 ngx_live_record_request_start(ngx_live_record_request_t *req)
 {
-    ngx_uint_t  backlog;
+    lr_gate_kind_e  kind;
 
     req->result = LR_RETRY_AGAIN;
     req->verdict = LR_GATE_NONE;
@@ -120,9 +126,14 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
 
     /* texts are small, and much of what is sent already waits for them */
 
-    backlog = req->backlog && req->body.kind != LR_BODY_TEXT;
+    kind = req->backlog && req->body.kind != LR_BODY_TEXT ? LR_GATE_BACKLOG
+                                                          : LR_GATE_FRESH;
 
-    ngx_queue_insert_tail(&req->bucket->waiting[backlog], &req->queue);
+    if (req->aside) {
+        kind = LR_GATE_ASIDE;
+    }
+
+    ngx_queue_insert_tail(&req->bucket->waiting[kind], &req->queue);
     ngx_live_record_count(req->bucket->counts->waiting, 1);
 
     ngx_live_record_bucket_next(req->bucket);
@@ -137,9 +148,7 @@ ngx_live_record_request_run(ngx_live_record_request_t *req)
 
     req->era = lr_gate_begin(&req->bucket->gate);
 
-    if ((req->op == NGX_LIVE_RECORD_PUT || req->op == NGX_LIVE_RECORD_PART)
-        && req->body.kind != LR_BODY_TEXT)
-    {
+    if (!ngx_live_record_request_small(req)) {
         ngx_live_record_lend_engine(req);
     }
 
@@ -196,6 +205,7 @@ static void
 ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
 {
     uint64_t                    wait;
+    unsigned                    waiting;
     ngx_live_record_request_t  *req;
 
     /* one that fails at once, or a handler's next one, leads here again */
@@ -208,14 +218,14 @@ ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
 
     for ( ;; ) {
 
-        if (ngx_queue_empty(&b->waiting[0])
-            && ngx_queue_empty(&b->waiting[1]))
-        {
+        waiting = ngx_live_record_bucket_waiting(b);
+
+        if (waiting == 0) {
             break;
         }
 
         if (ngx_quit || ngx_exiting || ngx_terminate) {
-            req = ngx_live_record_bucket_turn(b);
+            req = ngx_live_record_bucket_turn(b, waiting);
             req->handler(req);
             continue;
         }
@@ -230,10 +240,28 @@ ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
             break;
         }
 
-        ngx_live_record_request_run(ngx_live_record_bucket_turn(b));
+        ngx_live_record_request_run(ngx_live_record_bucket_turn(b, waiting));
     }
 
     b->going = 0;
+}
+
+
+static unsigned
+ngx_live_record_bucket_waiting(ngx_live_record_bucket_t *b)
+{
+    unsigned    waiting;
+    ngx_uint_t  kind;
+
+    waiting = 0;
+
+    for (kind = 0; kind < LR_GATE_KINDS; kind++) {
+        if (!ngx_queue_empty(&b->waiting[kind])) {
+            waiting |= 1u << kind;
+        }
+    }
+
+    return waiting;
 }
 
 
@@ -243,19 +271,25 @@ ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
  */
 
 static ngx_live_record_request_t *
-ngx_live_record_bucket_turn(ngx_live_record_bucket_t *b)
+ngx_live_record_bucket_turn(ngx_live_record_bucket_t *b, unsigned waiting)
 {
-    ngx_uint_t                  i;
     ngx_queue_t                *q;
     ngx_live_record_request_t  *req;
 
-    i = ngx_queue_empty(&b->waiting[0]);
+    q = NULL;
 
-    if (i == 0 && !ngx_queue_empty(&b->waiting[1])) {
-        i = lr_gate_turn(&b->gate);
+    /* every other one: it may be the only one, and fail for its own reason */
+
+    if (b->gate.down && !b->probed) {
+        q = ngx_live_record_bucket_probe(b);
     }
 
-    q = ngx_queue_head(&b->waiting[i]);
+    b->probed = q != NULL;
+
+    if (q == NULL) {
+        q = ngx_queue_head(&b->waiting[lr_gate_turn(&b->gate, waiting)]);
+    }
+
     ngx_queue_remove(q);
     ngx_live_record_count(b->counts->waiting, -1);
 
@@ -263,6 +297,43 @@ ngx_live_record_bucket_turn(ngx_live_record_bucket_t *b)
     req->queue.next = NULL;
 
     return req;
+}
+
+
+/*
+ * Something small, if it waits, to try whether the bucket is back: all others
+ * wait for that, and media may take long on a slow line.  What is aside would
+ * tell nothing, see ngx_live_record_request_done().
+ */
+
+static ngx_queue_t *
+ngx_live_record_bucket_probe(ngx_live_record_bucket_t *b)
+{
+    ngx_queue_t                *q, *fresh;
+    ngx_live_record_request_t  *req;
+
+    fresh = &b->waiting[LR_GATE_FRESH];
+
+    for (q = ngx_queue_head(fresh);
+         q != ngx_queue_sentinel(fresh);
+         q = ngx_queue_next(q))
+    {
+        req = ngx_queue_data(q, ngx_live_record_request_t, queue);
+
+        if (ngx_live_record_request_small(req)) {
+            return q;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_live_record_request_small(ngx_live_record_request_t *req)
+{
+    return (req->op != NGX_LIVE_RECORD_PUT && req->op != NGX_LIVE_RECORD_PART)
+           || req->body.kind == LR_BODY_TEXT;
 }
 
 

@@ -83,7 +83,8 @@ struct ngx_live_record_request_s {
 
     lr_retry_e                 result;
     lr_gate_verdict_e          verdict;    /* on the bucket */
-    int                        local;      /* errno, if the body failed */
+    int                        local;      /* errno, if it failed here: the
+                                              body, or no thread was had */
     ngx_uint_t                 retry_after;
     uint64_t                   bytes;      /* of PUT: of the object; of PART:
                                               of the part */

@@ -43,6 +43,7 @@ ngx_live_record_dir_start(ngx_live_record_request_t *req)
         ngx_snprintf((u_char *) req->err, sizeof(req->err),
                      "the thread pool takes no more%Z");
         req->result = LR_RETRY_AGAIN;
+        req->local = NGX_EAGAIN;
         ngx_live_record_request_done(req);
     }
 }

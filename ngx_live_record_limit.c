@@ -46,6 +46,19 @@ ngx_live_record_limit_init(ngx_live_record_bucket_t *b, ngx_uint_t workers,
 }
 
 
+unsigned
+ngx_live_record_limit_requests(ngx_live_record_bucket_t *b)
+{
+    /* one thread that sleeps uses the rate up, and recorders need the rest */
+
+    if (b->type == NGX_LIVE_RECORD_DIR && b->limit_rate) {
+        return 1;
+    }
+
+    return (unsigned) b->connections;
+}
+
+
 size_t
 ngx_live_record_limit(ngx_live_record_oss_t *t, size_t n)
 {

@@ -17,6 +17,9 @@
 ngx_int_t ngx_live_record_limit_init(ngx_live_record_bucket_t *b,
     ngx_uint_t workers, ngx_log_t *log);
 
+/* how many requests to the bucket this worker may have at a time */
+unsigned ngx_live_record_limit_requests(ngx_live_record_bucket_t *b);
+
 /*
  * How many of the next n bytes a transfer may hand over now.  0: it is to
  * be paused, and goes on when it is its turn.

@@ -59,7 +59,11 @@ ngx_live_record_oss_post(ngx_live_record_oss_t *t,
     t->thread = 1;
 
     if (ngx_live_record_thread_post(task) != NGX_OK) {
+
+        /* the bucket has no part in it, whatever becomes of the transfer */
+
         t->thread = 0;
+        t->req->local = NGX_EAGAIN;
         return NGX_ERROR;
     }
 

@@ -11,6 +11,7 @@
 #include "lr_prom.h"
 #include "ngx_live_record_queue.h"
 #include "ngx_live_record_report.h"
+#include "ngx_live_record_thread.h"
 
 
 /* for so long an answer is given again, ms */
@@ -185,9 +186,7 @@ ngx_live_record_report_look(void)
         task->event.data = task;
     }
 
-    if (ngx_thread_task_post(ngx_live_record_conf->thread_pool, task)
-        != NGX_OK)
-    {
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -40,6 +40,16 @@ static const lr_gate_code_t  lr_gate_codes[] = {
 };
 
 
+/* what nobody waits for is the turn of the first kind that does */
+
+static const lr_gate_kind_e  lr_gate_turns[LR_GATE_TURNS] = {
+    LR_GATE_FRESH,
+    LR_GATE_ASIDE,
+    LR_GATE_FRESH,
+    LR_GATE_BACKLOG
+};
+
+
 void
 lr_gate_init(lr_gate_t *g, unsigned max)
 {
@@ -191,10 +201,22 @@ lr_gate_less(lr_gate_t *g)
 }
 
 
-unsigned
-lr_gate_turn(lr_gate_t *g)
+lr_gate_kind_e
+lr_gate_turn(lr_gate_t *g, unsigned waiting)
 {
-    return g->turn++ % LR_GATE_TURNS == LR_GATE_TURNS - 1;
+    unsigned  kind, first;
+
+    for (first = 0; !(waiting & 1u << first); first++) { /* void */ }
+
+    /* where there is no choice no turn is used up */
+
+    if (waiting == 1u << first) {
+        return first;
+    }
+
+    kind = lr_gate_turns[g->turn++ % LR_GATE_TURNS];
+
+    return waiting & 1u << kind ? kind : first;
 }
 
 

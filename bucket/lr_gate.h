@@ -26,7 +26,7 @@
 /* requests at a time before anything is known of a bucket */
 #define LR_GATE_FIRST  4
 
-/* of so many turns one is the backlog's, if it has any use for it */
+/* of so many turns the kinds behind the first have one each */
 #define LR_GATE_TURNS  4
 
 /* lr_gate_wait(): until another request has ended */
@@ -42,6 +42,16 @@ typedef enum {
     LR_GATE_AWAY,             /* it is not there, or in trouble */
     LR_GATE_REFUSES           /* somebody has to mend it */
 } lr_gate_verdict_e;
+
+
+/* requests that wait, by what they are for */
+
+typedef enum {
+    LR_GATE_FRESH = 0,        /* recordings that are nearly up to date */
+    LR_GATE_BACKLOG,
+    LR_GATE_ASIDE,            /* no recording: somebody has asked */
+    LR_GATE_KINDS
+} lr_gate_kind_e;
 
 
 typedef struct {
@@ -80,11 +90,12 @@ void lr_gate_end(lr_gate_t *g, uint32_t era, lr_gate_verdict_e verdict,
     unsigned after, uint64_t now, uint32_t random);
 
 /*
- * Whose turn it is, if both kinds of requests wait: 0, those of recordings
- * that are nearly up to date; 1, those of a backlog.  Is to be asked once
- * for each that begins.
+ * Whose turn it is: waiting has a bit, 1 << kind, for each kind of which
+ * requests wait, and there is one at least.  One turn in LR_GATE_TURNS is a
+ * backlog's, and one is of those aside; what a kind has no use for is the
+ * first one's that has.  Is to be asked once for each that begins.
  */
-unsigned lr_gate_turn(lr_gate_t *g);
+lr_gate_kind_e lr_gate_turn(lr_gate_t *g, unsigned waiting);
 
 /*
  * What an answer that lr_retry_sort() has sorted as result says about the

@@ -34,7 +34,7 @@
 static int lr_quota_reserve(lr_quota_t *q, int64_t n);
 static int64_t lr_quota_held(lr_quota_zone_t *zone);
 static int lr_quota_dead(int32_t pid);
-static int64_t lr_quota_spare(const lr_quota_disk_t *disk);
+static int64_t lr_quota_spare(const lr_quota_disk_t *disk, int64_t min);
 
 
 void
@@ -119,7 +119,8 @@ lr_quota_ask(lr_quota_t *q, size_t n)
         return LR_OK;
     }
 
-    lr_store(&q->zone->full, 1);
+    lr_store(&q->zone->full, lr_load(&q->zone->by_disk) ? LR_QUOTA_BY_DISK
+                                                        : LR_QUOTA_BY_SIZE);
 
     return LR_DECLINED;
 }
@@ -259,7 +260,7 @@ lr_quota_seen(lr_quota_look_t *look, const lr_quota_disk_t *disk,
     min = lr_load(&zone->min_free);
 
     if (min == LR_QUOTA_AUTO) {
-        min = lr_quota_spare(disk);
+        min = lr_quota_spare(disk, 0);
     }
 
     free = (int64_t) disk->avail - min;
@@ -270,26 +271,35 @@ lr_quota_seen(lr_quota_look_t *look, const lr_quota_disk_t *disk,
     lr_store(&zone->by_disk, !max || free < size);
     lr_store(&zone->ceiling, look->mark + room);
 
-    /* some room has to be made before it goes on */
+    /*
+     * Some room has to be made before it goes on.  What others leave free on
+     * the disk matters only if there was none: they may never leave more.
+     */
 
     since = lr_load(&zone->granted) - look->mark;
 
-    if (free - since >= lr_quota_spare(disk)
+    if ((lr_load(&zone->full) != LR_QUOTA_BY_DISK
+         || free - since >= lr_quota_spare(disk, min))
         && (!max || size - since >= max / LR_QUOTA_SPARE_PART))
     {
-        lr_store(&zone->full, 0);
+        lr_store(&zone->full, LR_QUOTA_OPEN);
     }
 
     lr_store(&zone->known, 1);
 }
 
 
+/* above min, which may be nearly all that there is */
+
 static int64_t
-lr_quota_spare(const lr_quota_disk_t *disk)
+lr_quota_spare(const lr_quota_disk_t *disk, int64_t min)
 {
-    int64_t  n;
+    int64_t  n, left;
 
     n = (int64_t) (disk->total / LR_QUOTA_SPARE_PART);
+    left = ((int64_t) disk->total - min) / LR_QUOTA_SPARE_LEFT;
+
+    n = n < left ? n : left;
 
     return n < LR_QUOTA_SPARE ? n : LR_QUOTA_SPARE;
 }

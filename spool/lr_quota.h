@@ -30,8 +30,20 @@
 #define LR_QUOTA_SPARE       ((int64_t) 256 * 1024 * 1024)
 #define LR_QUOTA_SPARE_PART  16
 
+/* what is made free is at most this part of all that min_free leaves */
+#define LR_QUOTA_SPARE_LEFT  4
+
 /* between two looks, ms; a look that takes longer comes not as often */
 #define LR_QUOTA_LOOK     1000
+
+
+/* what has stopped it */
+
+typedef enum {
+    LR_QUOTA_OPEN = 0,
+    LR_QUOTA_BY_SIZE,
+    LR_QUOTA_BY_DISK
+} lr_quota_full_e;
 
 
 typedef struct {
@@ -60,7 +72,7 @@ typedef struct {
     int64_t               min;        /* min_free of the last look */
     uint64_t              next;       /* look, ms */
     uint32_t              known;      /* there was a look */
-    uint32_t              full;       /* somebody was refused */
+    uint32_t              full;       /* somebody was refused: by what */
     uint32_t              by_disk;    /* min_free is nearer than max_size */
 
     lr_quota_member_t     members[LR_QUOTA_MEMBERS];

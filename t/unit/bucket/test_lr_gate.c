@@ -414,18 +414,59 @@ test_jitter(void **state)
 static void
 test_turn(void **state)
 {
-    unsigned   i, backlog;
-    lr_gate_t  g;
+    unsigned         waiting, i, kind, n[LR_GATE_KINDS];
+    lr_gate_t        g;
+    const unsigned  *want;
+
+    /* of 100 turns, by who waits */
+
+    static const unsigned  wants[1 << LR_GATE_KINDS][LR_GATE_KINDS] = {
+        { 0, 0, 0 },
+        { 100, 0, 0 },
+        { 0, 100, 0 },
+        { 75, 25, 0 },
+        { 0, 0, 100 },
+        { 75, 0, 25 },
+        { 0, 75, 25 },
+        { 50, 25, 25 }
+    };
 
     (void) state;
 
     lr_gate_init(&g, 1);
 
-    for (i = 0, backlog = 0; i < 100; i++) {
-        backlog += lr_gate_turn(&g);
+    for (waiting = 1; waiting < 1 << LR_GATE_KINDS; waiting++) {
+        memset(n, 0, sizeof(n));
+
+        for (i = 0; i < 100; i++) {
+            n[lr_gate_turn(&g, waiting)]++;
+        }
+
+        want = wants[waiting];
+
+        for (kind = 0; kind < LR_GATE_KINDS; kind++) {
+            assert_int_equal(n[kind], want[kind]);
+        }
     }
 
-    assert_int_equal(backlog, 100 / LR_GATE_TURNS);
+    /* whoever begins to wait has a turn of the next four */
+
+    for (i = 0; i < 100; i++) {
+        for (kind = 0; kind < i % LR_GATE_TURNS; kind++) {
+            (void) lr_gate_turn(&g, 1 << LR_GATE_FRESH | 1 << LR_GATE_BACKLOG);
+            (void) lr_gate_turn(&g, 1 << LR_GATE_FRESH);
+        }
+
+        for (kind = 0; kind < LR_GATE_TURNS; kind++) {
+            if (lr_gate_turn(&g, 1 << LR_GATE_FRESH | 1 << LR_GATE_ASIDE)
+                == LR_GATE_ASIDE)
+            {
+                break;
+            }
+        }
+
+        assert_true(kind < LR_GATE_TURNS);
+    }
 }
 
 

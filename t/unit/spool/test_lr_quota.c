@@ -167,6 +167,59 @@ disks(void **state)
 }
 
 
+/* what keeps it full is what has stopped it, and can be had */
+
+static void
+goes_on(void **state)
+{
+    lr_quota_t        q;
+    lr_quota_state_t  s;
+
+    (void) state;
+
+    /* others leave little on the disk, and have done so all the time */
+
+    start(&q, 64 * MB, 0);
+    look(60 * MB, 40 * MB, 1);
+    assert_true(fill(&q, MB) == 4 * MB);
+    lr_quota_done(&q, 4 * MB);
+    look(61 * MB, 39 * MB, 2);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
+    look(60 * MB, 40 * MB, 3);
+    assert_true(fill(&q, MB) == 4 * MB);
+    lr_quota_done(&q, 4 * MB);
+
+    /* then they leave nothing: from there on it is the disk that counts */
+
+    look(10 * MB, 0, 4);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
+    lr_quota_state(&zone, &s);
+    assert_true(s.by_disk);
+    look(10 * MB, 63 * MB, 5);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
+    look(10 * MB, 64 * MB, 6);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_OK);
+    lr_quota_rest(&q);
+
+    /* a min_free that leaves less than a sixteenth, and one that is all */
+
+    start(&q, 0, 984 * MB);
+    look(0, 985 * MB, 1);
+    assert_true(fill(&q, MB) == MB);
+    lr_quota_done(&q, MB);
+    look(0, 993 * MB, 2);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
+    look(0, 994 * MB, 3);
+    assert_true(fill(&q, MB) == 10 * MB);
+
+    start(&q, 0, (int64_t) 2048 * MB);
+    look(0, 1024 * MB, 1);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
+    look(0, 1024 * MB, 2);
+    assert_int_equal(lr_quota_ask(&q, 1), LR_DECLINED);
+}
+
+
 /* the last bytes can be had, though no whole chunk is left */
 
 static void
@@ -424,6 +477,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(sizes),
         cmocka_unit_test(disks),
+        cmocka_unit_test(goes_on),
         cmocka_unit_test(chunks),
         cmocka_unit_test(rests),
         cmocka_unit_test(deaths),
