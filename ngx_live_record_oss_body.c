@@ -16,6 +16,9 @@
 #include "ngx_live_record_thread.h"
 
 
+static void ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
+    void (*thread)(void *data, ngx_log_t *log),
+    void (*done)(ngx_event_t *ev), ngx_live_record_oss_pt handler);
 static ngx_int_t ngx_live_record_oss_post(ngx_live_record_oss_t *t,
     void (*handler)(void *data, ngx_log_t *log),
     void (*done)(ngx_event_t *ev));
@@ -34,12 +37,21 @@ void
 ngx_live_record_oss_open(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler)
 {
+    ngx_live_record_oss_aside(t, ngx_live_record_oss_open_thread,
+                              ngx_live_record_oss_opened, handler);
+}
+
+
+/* the handler is for the end of it, if that is a good one */
+
+static void
+ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
+    void (*thread)(void *data, ngx_log_t *log),
+    void (*done)(ngx_event_t *ev), ngx_live_record_oss_pt handler)
+{
     t->handler = handler;
 
-    if (ngx_live_record_oss_post(t, ngx_live_record_oss_open_thread,
-                                 ngx_live_record_oss_opened)
-        != NGX_OK)
-    {
+    if (ngx_live_record_oss_post(t, thread, done) != NGX_OK) {
         ngx_live_record_oss_fail(t, LR_RETRY_AGAIN,
                                  "the thread pool takes no more");
     }
@@ -224,15 +236,8 @@ void
 ngx_live_record_oss_sum(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler)
 {
-    t->handler = handler;
-
-    if (ngx_live_record_oss_post(t, ngx_live_record_oss_sum_thread,
-                                 ngx_live_record_oss_summed)
-        != NGX_OK)
-    {
-        ngx_live_record_oss_fail(t, LR_RETRY_AGAIN,
-                                 "the thread pool takes no more");
-    }
+    ngx_live_record_oss_aside(t, ngx_live_record_oss_sum_thread,
+                              ngx_live_record_oss_summed, handler);
 }
 
 
@@ -279,15 +284,8 @@ void
 ngx_live_record_oss_read_list(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler)
 {
-    t->handler = handler;
-
-    if (ngx_live_record_oss_post(t, ngx_live_record_oss_list_thread,
-                                 ngx_live_record_oss_list_read)
-        != NGX_OK)
-    {
-        ngx_live_record_oss_fail(t, LR_RETRY_AGAIN,
-                                 "the thread pool takes no more");
-    }
+    ngx_live_record_oss_aside(t, ngx_live_record_oss_list_thread,
+                              ngx_live_record_oss_list_read, handler);
 }
 
 
