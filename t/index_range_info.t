@@ -92,7 +92,6 @@ my $api = LiveRecord::Range->new($t, OssBucket => 'local',
     OssEndpoint => 'localhost', DomainName => 'live.example.com',
     AppName => 'live', StreamName => 'test');
 
-
 my $t2 = LiveRecord->new();
 configure($t2);
 $t2->start();
