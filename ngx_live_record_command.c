@@ -30,7 +30,6 @@ typedef struct {
     ngx_live_record_order_t   order;
     ngx_msec_t                until;
     ngx_event_t               timer;
-    ngx_connection_t          dummy;
     ngx_thread_task_t         task;
     unsigned                  sent:1;
     unsigned                  busy:1;         /* a thread is at it */
@@ -114,7 +113,6 @@ ngx_live_record_command(ngx_live_record_api_t *api)
     ngx_cpystrn((u_char *) call->stream, (u_char *) api->stream,
                 sizeof(call->stream));
 
-    call->dummy.fd = (ngx_socket_t) -1;
     call->timer.handler = ngx_live_record_call_timer;
     call->timer.data = call;
     call->timer.log = ngx_cycle->log;

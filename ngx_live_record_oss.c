@@ -28,6 +28,7 @@ static void ngx_live_record_oss_get(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_get_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_list_done(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_listed(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_delete(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_vacant_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_looked(ngx_live_record_oss_t *t);
@@ -319,56 +320,18 @@ ngx_live_record_oss_list(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_oss_list_done(ngx_live_record_oss_t *t)
 {
-    size_t                      i;
-    lr_xml_list_t               list;
-    ngx_live_record_request_t  *req;
-
-    req = t->req;
-
-    if (req->result != LR_RETRY_OK) {
+    if (t->req->result != LR_RETRY_OK) {
         ngx_live_record_oss_finish(t);
         return;
     }
 
-    if (lr_xml_list(&list, (char *) t->answer.data, t->answer.len) != LR_OK)
-    {
-        lr_xml_list_free(&list);
+    ngx_live_record_oss_read_list(t, ngx_live_record_oss_listed);
+}
 
-        req->result = LR_RETRY_AGAIN;
-        (void) snprintf(req->err, sizeof(req->err),
-                        "LIST \"%s\": the answer is not a listing",
-                        req->key);
-        ngx_live_record_oss_finish(t);
-        return;
-    }
 
-    for (i = 0; i < list.n; i++) {
-        lr_buf_printf(&req->answer, "%s%c%s-%llu%c", list.objects[i].key, 0,
-                      list.objects[i].etag ? list.objects[i].etag : "",
-                      (unsigned long long) list.objects[i].size, 0);
-    }
-
-    free(t->token);
-    t->token = NULL;
-
-    /* keys come in order */
-
-    if (list.truncated
-        && !(req->until && list.n
-             && strcmp(list.objects[list.n - 1].key, req->until) > 0))
-    {
-        t->token = list.next;
-        list.next = NULL;
-    }
-
-    lr_xml_list_free(&list);
-
-    if (req->answer.failed) {
-        lr_buf_free(&req->answer);
-        ngx_live_record_oss_fail(t, LR_RETRY_AGAIN, "no memory");
-        return;
-    }
-
+static void
+ngx_live_record_oss_listed(ngx_live_record_oss_t *t)
+{
     if (t->token) {
         ngx_live_record_oss_list(t);
         return;

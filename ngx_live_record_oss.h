@@ -301,6 +301,13 @@ ngx_int_t ngx_live_record_oss_next(ngx_live_record_oss_t *t);
 void ngx_live_record_oss_sum(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler);
 
+/*
+ * Appends what a page of a listing tells to the request's answer; token is
+ * that of the next page then, or NULL.  A bad page ends the request.
+ */
+void ngx_live_record_oss_read_list(ngx_live_record_oss_t *t,
+    ngx_live_record_oss_pt handler);
+
 
 /* ngx_live_record_oss_transfer.c: one question and its answer */
 

@@ -2,8 +2,9 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * What blocks, and is done by a thread: opening what is to be sent, and
- * rendering it piece by piece.
+ * What blocks or takes long, and is done by a thread: opening what is to be
+ * sent, rendering it piece by piece, and reading a page of a listing, which
+ * is some milliseconds of work for 1000 keys.
  */
 
 
@@ -15,6 +16,9 @@
 #include "ngx_live_record_thread.h"
 
 
+static void ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
+    void (*thread)(void *data, ngx_log_t *log),
+    void (*done)(ngx_event_t *ev), ngx_live_record_oss_pt handler);
 static ngx_int_t ngx_live_record_oss_post(ngx_live_record_oss_t *t,
     void (*handler)(void *data, ngx_log_t *log),
     void (*done)(ngx_event_t *ev));
@@ -25,18 +29,29 @@ static void ngx_live_record_oss_piece_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_oss_piece_done(ngx_event_t *ev);
 static void ngx_live_record_oss_sum_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_oss_summed(ngx_event_t *ev);
+static void ngx_live_record_oss_list_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_oss_list_read(ngx_event_t *ev);
 
 
 void
 ngx_live_record_oss_open(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler)
 {
+    ngx_live_record_oss_aside(t, ngx_live_record_oss_open_thread,
+                              ngx_live_record_oss_opened, handler);
+}
+
+
+/* the handler is for the end of it, if that is a good one */
+
+static void
+ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
+    void (*thread)(void *data, ngx_log_t *log),
+    void (*done)(ngx_event_t *ev), ngx_live_record_oss_pt handler)
+{
     t->handler = handler;
 
-    if (ngx_live_record_oss_post(t, ngx_live_record_oss_open_thread,
-                                 ngx_live_record_oss_opened)
-        != NGX_OK)
-    {
+    if (ngx_live_record_oss_post(t, thread, done) != NGX_OK) {
         ngx_live_record_oss_fail(t, LR_RETRY_AGAIN,
                                  "the thread pool takes no more");
     }
@@ -225,15 +240,8 @@ void
 ngx_live_record_oss_sum(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler)
 {
-    t->handler = handler;
-
-    if (ngx_live_record_oss_post(t, ngx_live_record_oss_sum_thread,
-                                 ngx_live_record_oss_summed)
-        != NGX_OK)
-    {
-        ngx_live_record_oss_fail(t, LR_RETRY_AGAIN,
-                                 "the thread pool takes no more");
-    }
+    ngx_live_record_oss_aside(t, ngx_live_record_oss_sum_thread,
+                              ngx_live_record_oss_summed, handler);
 }
 
 
@@ -269,6 +277,90 @@ ngx_live_record_oss_summed(ngx_event_t *ev)
         t->req->local = t->errnum ? t->errnum : NGX_ENOMEM;
         ngx_live_record_oss_fail(t, LR_RETRY_AGAIN,
                                  "the fragment could not be read");
+        return;
+    }
+
+    t->handler(t);
+}
+
+
+void
+ngx_live_record_oss_read_list(ngx_live_record_oss_t *t,
+    ngx_live_record_oss_pt handler)
+{
+    ngx_live_record_oss_aside(t, ngx_live_record_oss_list_thread,
+                              ngx_live_record_oss_list_read, handler);
+}
+
+
+static void
+ngx_live_record_oss_list_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_oss_t *t = data;
+
+    size_t                      i;
+    lr_xml_list_t               list;
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    free(t->token);
+    t->token = NULL;
+
+    t->rc = lr_xml_list(&list, (char *) t->answer.data, t->answer.len);
+
+    if (t->rc != LR_OK) {
+        lr_xml_list_free(&list);
+        return;
+    }
+
+    for (i = 0; i < list.n; i++) {
+        lr_buf_printf(&req->answer, "%s%c%s-%llu%c", list.objects[i].key, 0,
+                      list.objects[i].etag ? list.objects[i].etag : "",
+                      (unsigned long long) list.objects[i].size, 0);
+    }
+
+    /* keys come in order */
+
+    if (list.truncated
+        && !(req->until && list.n
+             && strcmp(list.objects[list.n - 1].key, req->until) > 0))
+    {
+        t->token = list.next;
+        list.next = NULL;
+    }
+
+    lr_xml_list_free(&list);
+}
+
+
+static void
+ngx_live_record_oss_list_read(ngx_event_t *ev)
+{
+    ngx_live_record_oss_t      *t;
+    ngx_live_record_request_t  *req;
+
+    t = ev->data;
+    req = t->req;
+    t->thread = 0;
+
+    if (req->cancelled) {
+        ngx_live_record_oss_finish(t);
+        return;
+    }
+
+    if (t->rc != LR_OK) {
+        req->result = LR_RETRY_AGAIN;
+        (void) snprintf(req->err, sizeof(req->err),
+                        "LIST \"%s\": the answer is not a listing",
+                        req->key);
+        ngx_live_record_oss_finish(t);
+        return;
+    }
+
+    if (req->answer.failed) {
+        lr_buf_free(&req->answer);
+        ngx_live_record_oss_fail(t, LR_RETRY_AGAIN, "no memory");
         return;
     }
 

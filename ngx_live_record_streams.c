@@ -20,8 +20,8 @@
 #define NGX_LIVE_RECORD_STREAMS  4096
 #define NGX_LIVE_RECORD_ORDERS   64
 
-/* after so long nobody waits for a result any more, s */
-#define NGX_LIVE_RECORD_ORDER_OLD  60
+/* after so long nobody waits for a result any more, ms */
+#define NGX_LIVE_RECORD_ORDER_OLD  60000
 
 
 typedef enum {
@@ -45,7 +45,7 @@ typedef struct {
     ngx_uint_t                what;
     ngx_uint_t                state;          /* ngx_live_record_order_e */
     ngx_uint_t                result;
-    time_t                    sent;
+    ngx_msec_t                sent;           /* by a clock never set back */
 } ngx_live_record_orders_entry_t;
 
 
@@ -409,7 +409,10 @@ ngx_live_record_streams_send(ngx_live_record_stream_t *s, ngx_uint_t what,
     for (i = 0; i < NGX_LIVE_RECORD_ORDERS; i++) {
         e = &t->orders[i];
 
-        if (e->serial && ngx_time() - e->sent < NGX_LIVE_RECORD_ORDER_OLD) {
+        if (e->serial
+            && (ngx_msec_int_t) (ngx_current_msec - e->sent)
+               < NGX_LIVE_RECORD_ORDER_OLD)
+        {
             continue;
         }
 
@@ -418,7 +421,7 @@ ngx_live_record_streams_send(ngx_live_record_stream_t *s, ngx_uint_t what,
         e->pid = s->pid;
         e->what = what;
         e->state = NGX_LIVE_RECORD_ORDER_SENT;
-        e->sent = ngx_time();
+        e->sent = ngx_current_msec;
 
         order->place = i;
         order->serial = ++t->serial;

@@ -22,6 +22,10 @@
 #define LR_NOTICE_RECORD  0
 #define LR_NOTICE_SHIP    1
 
+/* an id begins with the second of its recording: yyyymmdd-HHMMSS */
+
+#define LR_NOTICE_SECOND  15
+
 
 typedef struct {
     lr_notice_t       *n;
@@ -43,6 +47,9 @@ static int lr_notice_add(lr_notice_t *n, unsigned from, const char *what,
     json_t *facts);
 static int lr_notice_on_head(void *data, const char *event, json_t *o);
 static int lr_notice_earlier(const lr_notice_t *n);
+static int lr_notice_compare(const char *one, const char *two);
+static int64_t lr_notice_began(const char *dir);
+static int lr_notice_on_began(void *data, const char *event, json_t *o);
 static int lr_notice_due(const char *dir, const char *scope);
 static const char *lr_notice_what(json_t *o);
 static json_int_t lr_notice_integer(json_t *o, const char *key);
@@ -468,8 +475,8 @@ lr_notice_on_head(void *data, const char *event, json_t *o)
 
 
 /*
- * Ids sort by time.  Those beside this one that cannot be read hold nothing
- * up: they have a shipper who will see to that.
+ * Those beside this one that cannot be read hold nothing up: they have a
+ * shipper who will see to that.
  */
 
 static int
@@ -478,13 +485,11 @@ lr_notice_earlier(const lr_notice_t *n)
     int             rc;
     DIR            *d;
     char            path[LR_PATH_MAX], dir[LR_PATH_MAX + 256];
-    char           *id;
     struct dirent  *de;
 
     snprintf(path, sizeof(path), "%s", n->dir);
 
-    id = strrchr(path, '/');
-    *id++ = '\0';
+    *strrchr(path, '/') = '\0';
 
     d = opendir(path);
 
@@ -496,13 +501,15 @@ lr_notice_earlier(const lr_notice_t *n)
 
     while (rc == LR_OK && (de = readdir(d)) != NULL) {
 
-        if (de->d_name[0] == '.' || strlen(de->d_name) > LR_ID_MAX
-            || strcmp(de->d_name, id) >= 0)
-        {
+        if (de->d_name[0] == '.' || strlen(de->d_name) > LR_ID_MAX) {
             continue;
         }
 
         snprintf(dir, sizeof(dir), "%s/%s", path, de->d_name);
+
+        if (lr_notice_compare(dir, n->dir) >= 0) {
+            continue;
+        }
 
         rc = lr_notice_due(dir, n->settings.scope);
     }
@@ -510,6 +517,71 @@ lr_notice_earlier(const lr_notice_t *n)
     closedir(d);
 
     return rc;
+}
+
+
+/*
+ * As strcmp(), of two recordings of a stream by their beginnings: ids sort by
+ * time, but within a second what follows there is chance, and record.log has
+ * the millisecond.
+ */
+
+static int
+lr_notice_compare(const char *one, const char *two)
+{
+    int          rc;
+    int64_t      a, b;
+    const char  *id, *other;
+
+    id = strrchr(one, '/') + 1;
+    other = strrchr(two, '/') + 1;
+
+    rc = strcmp(id, other);
+
+    if (rc == 0 || strncmp(id, other, LR_NOTICE_SECOND) != 0) {
+        return rc;
+    }
+
+    a = lr_notice_began(one);
+    b = lr_notice_began(two);
+
+    return a == b ? rc : a < b ? -1 : 1;
+}
+
+
+/* in ms; 0: record.log cannot be read */
+
+static int64_t
+lr_notice_began(const char *dir)
+{
+    char      path[LR_PATH_MAX + 256 + 16], err[256];
+    int64_t   time;
+    uint64_t  offset;
+
+    time = 0;
+    offset = 0;
+
+    snprintf(path, sizeof(path), "%s/record.log", dir);
+
+    (void) lr_journal_read(path, &offset, lr_notice_on_began, &time, err,
+                           sizeof(err));
+
+    return time;
+}
+
+
+/* ends the reading at the first line */
+
+static int
+lr_notice_on_began(void *data, const char *event, json_t *o)
+{
+    int64_t *time = data;
+
+    if (strcmp(event, "start") == 0) {
+        *time = lr_notice_integer(o, "time");
+    }
+
+    return LR_ERROR;
 }
 
 

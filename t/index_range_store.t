@@ -83,7 +83,8 @@ for my $type (qw/ oss s3 /) {
     my $t = LiveRecord->new();
     my $oss = LiveRecord::OSS->new($t, keys => [ 'id:secret' ],
         s3 => $type eq 's3', buckets => [ qw/ media indexes / ],
-        args => [ '--public-read', '--region', 'cn-hangzhou' ]);
+        args => [ '--public-read', '--region', 'cn-hangzhou',
+            '--page', 2 ]);
 
     configure($t, $type, $oss, $t->dir());
     $t->start();
@@ -192,6 +193,7 @@ for my $type (qw/ oss s3 /) {
     my @infos = $there->indexes(%range, PageSize => 30);
     my $n = map { $_->log(qr/stored index/) } $t, $t2;
     is(scalar @infos, $n, "$type: indexes");
+    cmp_ok($n, '>', 2, "$type: more than a page of a listing");
 
     $r = $there->call('DeleteLiveStreamRecordIndexFiles',
         RemoveFile => 'true', map { ("RecordId." . ($_ + 1)

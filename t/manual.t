@@ -16,6 +16,7 @@ use FindBin;
 
 use lib "$FindBin::Bin/lib";
 use LiveRecord;
+use LiveRecord::API;
 
 ###############################################################################
 
@@ -86,6 +87,10 @@ $t->start();
 wait_for(sub { $t->workers() == 4 }, 10, 'four workers');
 
 my @workers = $t->workers();
+
+my $api = LiveRecord::API->new($t, client => 'pop', method => 'POST',
+    id => 'testid', secret => 'testsecret', action => 'RealTimeRecordCommand',
+    endpoint => 'http://127.0.0.1:' . $t->port('HTTP'));
 
 ###############################################################################
 # what is not there
@@ -175,7 +180,7 @@ is(codes([ qw/ start hand cam / ], [ qw/ cancel_delay hand cam / ],
 
 kill 'STOP', $workers[1];
 $call = call([ qw/ start hand deaf / ]);
-my $failed = result($call, 20);
+my $failed = result($call);
 kill 'CONT', $workers[1];
 
 is($failed, 'InternalError', 'no answer');
@@ -304,38 +309,20 @@ sub sent {
 # stream, and other parameters ]
 
 sub call {
-    my (@commands) = @_;
-    my (@calls);
-
-    for (@commands) {
+    return $api->start(map {
         my ($command, $app, $stream, %more) = @$_;
 
-        push @calls, { client => 'pop', method => 'POST',
-            endpoint => 'http://127.0.0.1:' . $t->port('HTTP'),
-            id => 'testid', secret => 'testsecret',
-            action => 'RealTimeRecordCommand',
-            params => { Command => $command, AppName => $app,
-                StreamName => $stream, DomainName => 'live.example.com',
-                %more } };
-    }
-
-    my $input = $t->dir() . '/calls.' . ++$t->{calls};
-
-    write_file($input, encode_json(\@calls));
-
-    return $t->run('sh', '-c', 'exec node "$0" <"$1"',
-        "$FindBin::Bin/lib/api-calls.mjs", $input);
+        { params => { Command => $command, AppName => $app,
+            StreamName => $stream, DomainName => 'live.example.com',
+            %more } };
+    } @_);
 }
 
+# the client gives up after 3 seconds, with no code
+
 sub result {
-    my ($call, $seconds) = @_;
-
-    $call->wait($seconds || 60) == 0 or die $call->err();
-
-    # the client gives up after 3 seconds, with no code
-
     return join ' ', map { $_->{code} || ($_->{body} ? 'OK' : $_->{text}) }
-        @{decode_json($call->out())};
+        $api->end(@_);
 }
 
 sub codes { return result(call(@_)) }

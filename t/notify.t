@@ -17,6 +17,7 @@ use FindBin;
 
 use lib "$FindBin::Bin/lib";
 use LiveRecord;
+use LiveRecord::API;
 
 ###############################################################################
 
@@ -349,18 +350,11 @@ $t->done();
 # calls of the API by Alibaba's own client
 
 sub calls {
-    my @calls = map { { client => 'pop', id => 'id', secret => 'secret',
-        endpoint => 'http://127.0.0.1:' . $t->port('http'),
-        action => $_->[0], params => $_->[1] } } @_;
+    my $api = LiveRecord::API->new($t, client => 'pop', id => 'id',
+        secret => 'secret',
+        endpoint => 'http://127.0.0.1:' . $t->port('http'));
 
-    LiveRecord::write_file("$dir/calls.json", encode_json(\@calls));
-
-    my $p = $t->run('sh', '-c', 'exec node "$0" <"$1"',
-        "$FindBin::Bin/lib/api-calls.mjs", "$dir/calls.json");
-
-    $p->wait(60) == 0 or die 'api-calls.mjs: ', $p->err(), "\n";
-
-    return @{decode_json($p->out())};
+    return $api->calls(map { { action => $_->[0], params => $_->[1] } } @_);
 }
 
 sub stamp { strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time() + shift)) }

@@ -48,6 +48,7 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --nvme BUCKET          may come often: it tells the CRC-64/NVME of what
                            is put at once
     --unconditional BUCKET may come often: it does not heed If-None-Match
+    --page N               objects that a listing has at most, 1000
     --verify-client        https asks for a certificate of the same CA
 `;
 
@@ -125,7 +126,7 @@ function options() {
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
         'crc': flag, 'no-crc': flag, 'md5': flag, 'keepalive': text,
         'body-timeout': text, 's3': flag, 'kms': many, 'nvme': many,
-        'unconditional': many, 'verify-client': flag
+        'unconditional': many, 'verify-client': flag, 'page': text
     } });
 
     if (!v.root) {
@@ -150,6 +151,7 @@ function options() {
         nvme: new Set(v.nvme),
         unconditional: new Set(v.unconditional),
         verifyClient: v['verify-client'] ?? false,
+        page: Number(v.page ?? 1000),
         minPart: v.s3 ? 5 * 1024 ** 2 : 100 * 1024,
         region: v.region ?? (v.s3 ? 'us-east-1' : 'cn-hangzhou'),
         domains: ['localhost', ...(v.domain ?? [])],
@@ -798,7 +800,8 @@ function listObjects(r) {
     const v2 = p['list-type'] === '2';
     const prefix = p.prefix ?? '';
     const delimiter = p.delimiter ?? '';
-    const max = limit(p['max-keys'], conf.s3 ? 1000 : 100, 'max-keys');
+    const max = Math.min(conf.page, limit(p['max-keys'],
+                                          conf.s3 ? 1000 : 100, 'max-keys'));
     const token = p['continuation-token'];
     const after = v2 ? token ? Buffer.from(token, 'base64').toString()
                              : p['start-after'] ?? ''

@@ -53,7 +53,7 @@ sub start {
 sub end {
     my ($self, $p) = @_;
 
-    $p->wait(90) == 0 or die 'api-calls.mjs: ', $p->err(), "\n";
+    $p->wait(120) == 0 or die 'api-calls.mjs: ', $p->err(), "\n";
 
     return @{decode_json($p->out())};
 }

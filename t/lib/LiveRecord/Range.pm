@@ -16,7 +16,6 @@ use warnings;
 use strict;
 
 use Digest::SHA qw/ hmac_sha1_base64 /;
-use File::Basename qw/ dirname /;
 use File::Path qw/ make_path /;
 use IO::Select;
 use IO::Socket::INET;
@@ -28,8 +27,7 @@ use base qw/ Exporter /;
 our @EXPORT = qw/ iso seconds /;
 
 use LiveRecord;
-
-my $lib = dirname(__FILE__) . '/..';
+use LiveRecord::API;
 
 ###############################################################################
 
@@ -37,7 +35,12 @@ my $lib = dirname(__FILE__) . '/..';
 
 sub new {
     my ($class, $t, %params) = @_;
-    return bless { t => $t, params => \%params }, $class;
+
+    my $api = LiveRecord::API->new($t, client => 'pop', id => 'testid',
+        secret => 'testsecret',
+        endpoint => 'http://127.0.0.1:' . $t->port('HTTP'));
+
+    return bless { t => $t, api => $api, params => \%params }, $class;
 }
 
 sub params { return %{$_[0]{params}} }
@@ -53,25 +56,11 @@ sub seconds {
 
 sub calls {
     my ($self, @list) = @_;
-    my $t = $self->{t};
-    my $file = $t->dir() . '/calls.json';
 
-    write_file($file, JSON::PP->new()->encode([ map {
+    return $self->{api}->calls(map {
         my ($action, %params) = @$_;
-
-        %params = $self->complete(%params);
-
-        { client => 'pop', endpoint => 'http://127.0.0.1:' . $t->port('HTTP'),
-          id => 'testid', secret => 'testsecret', action => $action,
-          params => \%params }
-    } @list ]));
-
-    my $p = $t->run('sh', '-c', 'exec node "$0" <"$1"',
-        "$lib/api-calls.mjs", $file);
-
-    $p->wait(120) == 0 or die 'api-calls.mjs: ', $p->err(), "\n";
-
-    return @{JSON::PP->new()->decode($p->out())};
+        { action => $action, params => { $self->complete(%params) } }
+    } @list);
 }
 
 sub complete {
@@ -150,6 +139,22 @@ sub create_all {
     my ($self, @list) = @_;
     return $self->calls(map { [ 'CreateLiveStreamRecordIndexFiles', %$_ ] }
         @list);
+}
+
+# calls to create indexes of [ name, start, end ], each of them with every
+# EndTimeIncluded that there is
+
+sub wanted {
+    my ($self, @ranges) = @_;
+
+    return map {
+        my ($name, $start, $end) = @$_;
+
+        map { { StartTime => $start, EndTime => $end,
+            OssObject => "r/$name$_.m3u8",
+            EndTimeIncluded => { '' => undef, 1 => 'true',
+                0 => 'false' }->{$_} } } '', 1, 0;
+    } @ranges;
 }
 
 sub indexes {

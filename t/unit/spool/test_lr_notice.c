@@ -21,6 +21,10 @@
 #define ALL  (LR_NOTIFY_FILES|LR_NOTIFY_STATUS|LR_NOTIFY_FRAGMENTS)
 
 
+static void make_at(lr_claim_t *c, const char *spool, const char *id,
+    const char *scope, unsigned notify, int64_t now);
+
+
 static char  err[512];
 
 
@@ -30,6 +34,14 @@ static void
 make(lr_claim_t *c, const char *spool, const char *id, const char *scope,
     unsigned notify)
 {
+    make_at(c, spool, id, scope, notify, NOW);
+}
+
+
+static void
+make_at(lr_claim_t *c, const char *spool, const char *id, const char *scope,
+    unsigned notify, int64_t now)
+{
     lr_settings_t  st;
 
     check_settings(&st);
@@ -37,7 +49,7 @@ make(lr_claim_t *c, const char *spool, const char *id, const char *scope,
     st.scope = (char *) scope;
 
     memset(c, 0, sizeof(lr_claim_t));
-    assert_int_equal(lr_recording_claim(c, spool, &st, id, NOW, 1, err,
+    assert_int_equal(lr_recording_claim(c, spool, &st, id, now, 1, err,
                                         sizeof(err)), LR_OK);
     assert_string_equal(c->rec.id, id);
 }
@@ -226,6 +238,41 @@ order(void **state)
 }
 
 
+/* within a second the rest of an id is chance */
+
+static void
+order_of_ms(void **state)
+{
+    lr_claim_t        first, second, third;
+    lr_notice_t       n, m;
+    lr_notice_head_t  head;
+
+    make_at(&first, *state, "20260301-120000-ff", "", ALL, NOW + 1);
+    make_at(&second, *state, "20260301-120000-00", "", ALL, NOW + 700);
+    make_at(&third, *state, "20260301-120000-01", "", ALL, NOW + 700);
+
+    is_open(&n, second.dir);
+    assert_int_equal(lr_notice_next(&n, &head, err, sizeof(err)), LR_AGAIN);
+
+    is_open(&m, first.dir);
+    tells(&m, "record_started", STREAM "\"event\":\"record_started\"}");
+    lr_notice_close(&m);
+
+    /* of one millisecond, any order will do, as long as it is one */
+
+    is_open(&m, third.dir);
+    assert_int_equal(lr_notice_next(&m, &head, err, sizeof(err)), LR_AGAIN);
+    tells(&n, "record_started", STREAM "\"event\":\"record_started\"}");
+    tells(&m, "record_started", STREAM "\"event\":\"record_started\"}");
+
+    lr_notice_close(&n);
+    lr_notice_close(&m);
+    let_go(&first);
+    let_go(&second);
+    let_go(&third);
+}
+
+
 static void
 failures(void **state)
 {
@@ -300,6 +347,7 @@ main(void)
         t(bodies),
         t(without_status),
         t(order),
+        t(order_of_ms),
         t(failures),
         t(signature),
     };
