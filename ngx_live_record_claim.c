@@ -23,6 +23,9 @@
 /* what a recording takes before there is a fragment: files of a block */
 #define NGX_LIVE_RECORD_EMPTY        16384
 
+/* so many go on at a time with what was kept: others come a moment later */
+#define NGX_LIVE_RECORD_CLAIMS       8
+
 /* ids that are drawn to find one that falls to this worker */
 #define NGX_LIVE_RECORD_IDS          128
 
@@ -34,12 +37,17 @@ static ngx_live_record_recorder_t *ngx_live_record_predecessor(
 static void ngx_live_record_claim_again(ngx_event_t *ev);
 static void ngx_live_record_claim_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_claim_done(ngx_event_t *ev);
+static void ngx_live_record_claimed(ngx_live_record_recorder_t *r);
 static void ngx_live_record_claim_failed(ngx_live_record_recorder_t *r,
     const char *why);
 static void ngx_live_record_replay(ngx_live_record_recorder_t *r);
 
 
 static ngx_uint_t  ngx_live_record_serial;
+
+/* claims that have gone on since this time */
+static ngx_msec_t  ngx_live_record_claims_at;
+static ngx_uint_t  ngx_live_record_claims;
 
 
 void
@@ -166,7 +174,16 @@ ngx_live_record_predecessor(ngx_live_record_recorder_t *r)
 static void
 ngx_live_record_claim_again(ngx_event_t *ev)
 {
-    ngx_live_record_claim(ev->data);
+    ngx_live_record_recorder_t  *r;
+
+    r = ev->data;
+
+    if (r->claiming) {
+        ngx_live_record_claim_done(ev);
+        return;
+    }
+
+    ngx_live_record_claim(r);
 }
 
 
@@ -183,12 +200,36 @@ ngx_live_record_claim_thread(void *data, ngx_log_t *log)
 }
 
 
+/*
+ * A disk that was slow lets all of them go at once, each with seconds of
+ * media: the event loop takes them by and by.
+ */
+
 static void
 ngx_live_record_claim_done(ngx_event_t *ev)
 {
     ngx_live_record_recorder_t  *r;
 
     r = ev->data;
+
+    if (ngx_live_record_claims_at != ngx_current_msec) {
+        ngx_live_record_claims_at = ngx_current_msec;
+        ngx_live_record_claims = 0;
+    }
+
+    if (ngx_live_record_claims++ >= NGX_LIVE_RECORD_CLAIMS) {
+        ngx_add_timer(&r->claim_event,
+                      ngx_live_record_claims / NGX_LIVE_RECORD_CLAIMS);
+        return;
+    }
+
+    ngx_live_record_claimed(r);
+}
+
+
+static void
+ngx_live_record_claimed(ngx_live_record_recorder_t *r)
+{
     r->claiming = 0;
     lr_quota_done(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
 
