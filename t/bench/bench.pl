@@ -94,29 +94,6 @@ my %modes = (
 
 my @modes = qw/ plain record hls module files oss /;
 
-my $conf = <<'EOF_CONF';
-%%GLOBALS%%
-
-worker_processes 1;
-
-events {
-    worker_connections 1024;
-}
-
-rtmp {
-    %%MAIN%%
-
-    server {
-        listen 127.0.0.1:%%PORT%%;
-
-        application live {
-            live on;
-            %%MODE%%
-        }
-    }
-}
-EOF_CONF
-
 my $usage = <<'EOF_USAGE';
 usage: bench.pl [options]
   --only NAMES     scenarios, e.g. "a" or "a,c"
@@ -225,16 +202,9 @@ sub run_one {
     my $oss = $mode eq 'oss'
         ? LiveRecord::OSS->new($t, args => [ '--discard', '--crc' ]) : undef;
 
-    my $text = $conf;
     my $main = $module ? "live_record_spool %%TESTDIR%%/spool; $module" : '';
 
-    $text =~ s/%%MAIN%%/$main/;
-    $text =~ s/%%MODE%%/$modes{$mode}{conf}/;
-    $text = $t->expand($text);
-
-    # as docs/operations.md advises, and not what tests want to read
-    $text =~ s/(error_log \S+) info;/$1 notice;/;
-    write_file($t->dir() . '/nginx.conf', $text);
+    write_bench_conf($t, $main, $modes{$mode}{conf});
 
     mkdir $t->dir() . '/out';
     chmod 0777, $t->dir() . '/out';

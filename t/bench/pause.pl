@@ -137,31 +137,7 @@ sub run_one {
         : 'live_record * { bucket store; fragment 5s; grace 2s;'
             . ' index_path off; }';
 
-    my $text = $t->expand(<<"EOF_CONF");
-%%GLOBALS%%
-
-worker_processes 1;
-
-events {
-    worker_connections 1024;
-}
-
-rtmp {
-    $main
-
-    server {
-        listen 127.0.0.1:%%PORT%%;
-
-        application live {
-            live on;
-            $conf
-        }
-    }
-}
-EOF_CONF
-
-    $text =~ s/(error_log \S+) info;/$1 notice;/;
-    write_file("$dir/nginx.conf", $text);
+    write_bench_conf($t, $main, $conf);
     mkdir "$dir/out";
     chmod 0777, "$dir/out";
 

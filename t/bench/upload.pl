@@ -225,31 +225,7 @@ sub ours {
 sub receive {
     my ($t, $main, $conf, $what, $wait) = @_;
 
-    my $text = $t->expand(<<"EOF_CONF");
-%%GLOBALS%%
-
-worker_processes 1;
-
-events {
-    worker_connections 1024;
-}
-
-rtmp {
-    $main
-
-    server {
-        listen 127.0.0.1:%%PORT%%;
-
-        application live {
-            live on;
-            $conf
-        }
-    }
-}
-EOF_CONF
-
-    $text =~ s/(error_log \S+) info;/$1 notice;/;
-    write_file($t->dir() . '/nginx.conf', $text);
+    write_bench_conf($t, $main, $conf);
 
     $t->start();
 

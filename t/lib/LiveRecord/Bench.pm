@@ -16,7 +16,7 @@ use POSIX qw/ strftime sysconf _SC_CLK_TCK /;
 use LiveRecord;
 
 our @EXPORT = qw/ cpu_of rss_of hwm_of touch_memory machine put_aside
-    markdown verdict median spread table /;
+    write_bench_conf markdown verdict median spread table /;
 
 ###############################################################################
 
@@ -25,6 +25,39 @@ my ($markdown, @finished);
 END { my $status = $?; $_->cleanup() for @finished; $? = $status }
 
 sub markdown { $markdown = shift }
+
+# one worker and an application; the log as docs/operations.md advises, and
+# not what tests want to read
+
+sub write_bench_conf {
+    my ($t, $main, $application) = @_;
+
+    my $text = $t->expand(<<"EOF_CONF");
+%%GLOBALS%%
+
+worker_processes 1;
+
+events {
+    worker_connections 1024;
+}
+
+rtmp {
+    $main
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+
+        application live {
+            live on;
+            $application
+        }
+    }
+}
+EOF_CONF
+
+    $text =~ s/(error_log \S+) info;/$1 notice;/;
+    write_file($t->dir() . '/nginx.conf', $text);
+}
 
 # ext4 looks at every inode that was removed within the last minutes before
 # it takes one for a new file, so removing the files of one run would slow
