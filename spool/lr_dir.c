@@ -270,14 +270,28 @@ lr_dir_name(const char *temp, char *path, unsigned keep, unsigned fsync)
 
 
 /*
- * Gives a file its name where there is none, or one with the same bytes:
- * link() fails where there is a name, which rename() would take.
+ * Gives a file its name where there is none, or one with the same bytes.
+ * Not every kernel and file system has a rename() that takes no name from
+ * another file; link() takes none either, and is a change of the directory
+ * more.
  */
 
 static int
 lr_dir_link(const char *temp, const char *path)
 {
     struct stat  st;
+
+#ifdef RENAME_NOREPLACE
+
+    if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0) {
+        return LR_OK;
+    }
+
+    if (errno == EEXIST) {
+        return lr_dir_same(temp, path);
+    }
+
+#endif
 
     if (link(temp, path) == 0) {
         return LR_OK;

@@ -14,9 +14,23 @@
 #include <unistd.h>
 
 
-/* a file system without links */
+/* file systems that have no rename() that keeps names, and no links */
 
+static int  no_keep;
 static int  no_link;
+
+
+static int
+test_lr_renameat2(int from, const char *a, int to, const char *b,
+    unsigned flags)
+{
+    if (no_keep) {
+        errno = EINVAL;
+        return -1;
+    }
+
+    return renameat2(from, a, to, b, flags);
+}
 
 
 static int
@@ -32,8 +46,10 @@ test_lr_link(const char *a, const char *b)
 
 
 #define link  test_lr_link
+#define renameat2  test_lr_renameat2
 #include "../../../spool/lr_dir.c"
 #undef link
+#undef renameat2
 #include "spool_check.h"
 
 
@@ -86,8 +102,9 @@ puts_and_keeps(void **state)
     int   i;
     char  path[CHECK_PATH], other[CHECK_PATH];
 
-    for (i = 0; i < 2; i++) {
-        no_link = i;
+    for (i = 0; i < 3; i++) {
+        no_keep = i > 0;
+        no_link = i > 1;
 
         assert_int_equal(put(*state, "a/b/c.ts", "one", 1), LR_OK);
         object_is(*state, "a/b/c.ts", "one");
@@ -120,6 +137,7 @@ puts_and_keeps(void **state)
         mkdir(*state, 0700);
     }
 
+    no_keep = 0;
     no_link = 0;
 
     /*

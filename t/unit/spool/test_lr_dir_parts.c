@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 
@@ -35,6 +36,20 @@ link(const char *a, const char *b)
     }
 
     return linkat(AT_FDCWD, a, AT_FDCWD, b, 0);
+}
+
+
+/* one without links has no rename() that keeps names either */
+
+int
+renameat2(int from, const char *a, int to, const char *b, unsigned flags)
+{
+    if (no_link) {
+        errno = EINVAL;
+        return -1;
+    }
+
+    return (int) syscall(SYS_renameat2, from, a, to, b, flags);
 }
 
 
