@@ -160,7 +160,7 @@ static void pub_send_group(pub_t *pub, double now);
 static void pub_send(pub_t *pub, unsigned csid, unsigned type, uint32_t ts,
     const u_char *p, uint32_t len);
 static void pub_count(pub_t *pub, const pub_tag_t *tag);
-static void pub_drain(pub_t *pub);
+static int pub_drain(pub_t *pub);
 static int pub_run(pub_t *pub);
 static int pub_finish(pub_t *pub);
 static int pub_lost(pub_t *pub, const char *text);
@@ -1233,24 +1233,32 @@ pub_count(pub_t *pub, const pub_tag_t *tag)
 }
 
 
-/* waits until the other side has acknowledged every byte */
+/* waits until the other side has acknowledged every byte, or is gone */
 
-static void
+static int
 pub_drain(pub_t *pub)
 {
-    int     left;
-    double  until;
+    int            left;
+    double         until;
+    struct pollfd  pfd;
+
+    pfd.fd = pub->fd;
+    pfd.events = 0;
 
     until = pub_now() + PUB_TIMEOUT;
 
     while (pub_now() < until) {
 
         if (ioctl(pub->fd, SIOCOUTQ, &left) == -1 || left == 0) {
-            return;
+            return PUB_OK;
         }
 
-        usleep(2000);
+        if (poll(&pfd, 1, 2) > 0) {
+            return pub_lost(pub, "closed");
+        }
     }
+
+    return PUB_OK;
 }
 
 
@@ -1377,14 +1385,23 @@ pub_finish(pub_t *pub)
         break;
 
     case PUB_KILL:
-        pub_drain(pub);
+        rc = pub_drain(pub);
+
+        if (rc != PUB_OK) {
+            return rc;
+        }
+
         pub_event(pub, "ended", "kill");
         kill(getpid(), SIGKILL);
         break;
 
     case PUB_RST:
         /* an RST throws away what is still on its way, so nothing may be */
-        pub_drain(pub);
+        rc = pub_drain(pub);
+
+        if (rc != PUB_OK) {
+            return rc;
+        }
 
         linger.l_onoff = 1;
         linger.l_linger = 0;
