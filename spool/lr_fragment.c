@@ -21,7 +21,7 @@
 #define LR_FRAGMENT_VERSION 2
 #define LR_FRAGMENT_WINDOW  262144
 
-/* an empty file that becomes the next fragment's */
+/* a file without tags that becomes the next fragment's */
 #define LR_FRAGMENT_SPARE   "spare.flv"
 
 
@@ -88,9 +88,10 @@ lr_fragment_spare_path(char *path, size_t size, const char *dir)
 int
 lr_fragment_create(const char *dir, uint32_t number)
 {
-    int     fd, rc;
-    char    path[4096], spare[4096];
-    u_char  head[LR_FLV_FILE_HEADER];
+    int          fd, rc;
+    char         path[4096], spare[4096];
+    u_char       head[LR_FLV_FILE_HEADER];
+    struct stat  st;
 
     if (lr_fragment_path(path, sizeof(path), dir, number, "flv") != LR_OK
         || lr_fragment_spare_path(spare, sizeof(spare), dir) != LR_OK)
@@ -102,7 +103,7 @@ lr_fragment_create(const char *dir, uint32_t number)
         /* there is none, mostly: the file is a new one */
     }
 
-    fd = lr_plain_open(path, O_RDWR|O_CREAT|O_TRUNC);
+    fd = lr_plain_open(path, O_RDWR|O_CREAT);
 
     if (fd == -1) {
         return -1;
@@ -112,7 +113,11 @@ lr_fragment_create(const char *dir, uint32_t number)
 
     errno = ENOSPC;
 
-    if (pwrite(fd, head, sizeof(head), 0) != (ssize_t) sizeof(head)) {
+    if (pwrite(fd, head, sizeof(head), 0) != (ssize_t) sizeof(head)
+        || fstat(fd, &st) == -1
+        || (st.st_size > (off_t) sizeof(head)
+            && ftruncate(fd, sizeof(head)) == -1))
+    {
         rc = errno;
         close(fd);
         unlink(path);
@@ -648,7 +653,10 @@ lr_fragment_remove(const char *dir, uint32_t number)
 
 /*
  * Some file systems, ext4 among them, look at each inode that was freed
- * within the last seconds before they take one for a new file.
+ * within the last seconds before they take one for a new file.  Of the old
+ * one its header is left: what was cut to nothing before is written to the
+ * disk by ext4 as soon as it is closed, and most fragments are shipped and
+ * need not be written at all.
  */
 
 void
@@ -658,7 +666,8 @@ lr_fragment_spare(const char *dir, uint32_t number)
 
     if (lr_fragment_path(path, sizeof(path), dir, number, "flv") == LR_OK
         && lr_fragment_spare_path(spare, sizeof(spare), dir) == LR_OK
-        && truncate(path, 0) == 0 && rename(path, spare) == 0)
+        && truncate(path, LR_FLV_FILE_HEADER) == 0
+        && rename(path, spare) == 0)
     {
         return;
     }

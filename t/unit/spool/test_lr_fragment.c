@@ -712,6 +712,7 @@ spare_file(void **state)
     lr_fragment_spare(*state, 1);
     lr_fragment_spare(*state, 2);
     assert_int_equal(check_entries(*state), 1);
+    assert_int_equal(check_size(*state, "spare.flv"), LR_FLV_FILE_HEADER);
 
     fd = lr_fragment_create(*state, 3);
     assert_int_not_equal(fd, -1);
@@ -733,6 +734,17 @@ spare_file(void **state)
     assert_int_equal(fstat(fd, &after), 0);
     assert_int_not_equal(before.st_ino, after.st_ino);
     close(fd);
+
+    /* what is in one that was not emptied, or emptied too much, is gone */
+
+    for (fd = 0; fd < 2; fd++) {
+        check_write(*state, "spare.flv", flv.data + 1, fd ? flv.len - 1 : 5);
+        close(lr_fragment_create(*state, 5));
+        left.len = 0;
+        assert_int_equal(check_read(*state, "000005.flv", &left), LR_OK);
+        assert_int_equal(left.len, LR_FLV_FILE_HEADER);
+        assert_memory_equal(left.data, flv.data, LR_FLV_FILE_HEADER);
+    }
 
     assert_int_equal(check_entries(*state), 2);
 
