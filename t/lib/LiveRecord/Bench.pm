@@ -11,6 +11,7 @@ use strict;
 
 use Exporter qw/ import /;
 use File::Find qw/ find /;
+use File::Temp qw/ tempdir /;
 use POSIX qw/ strftime sysconf _SC_CLK_TCK /;
 
 use LiveRecord;
@@ -20,9 +21,26 @@ our @EXPORT = qw/ cpu_of rss_of hwm_of touch_memory machine put_aside
 
 ###############################################################################
 
-my ($markdown, @finished);
+my ($markdown, @finished, $top);
 
-END { my $status = $?; $_->cleanup() for @finished; $? = $status }
+# ext4 looks at every inode of a block group that was removed within the last
+# minutes before it takes one for a new file: what others have removed would
+# slow down the making of files.  It puts the directories in one with this
+# attribute far apart from each other and from the rest.
+
+BEGIN {
+    $top = tempdir('live-record-bench-XXXXXXXX', TMPDIR => 1);
+    chmod 0755, $top;
+    system("chattr +T $top 2>/dev/null");
+    $ENV{TMPDIR} = $top;
+}
+
+END {
+    my $status = $?;
+    $_->cleanup() for @finished;
+    rmdir $top;
+    $? = $status;
+}
 
 sub markdown { $markdown = shift }
 
@@ -59,10 +77,8 @@ EOF_CONF
     write_file($t->dir() . '/nginx.conf', $text);
 }
 
-# ext4 looks at every inode that was removed within the last minutes before
-# it takes one for a new file, so removing the files of one run would slow
-# down the making of files in the next.  They are emptied, and removed when
-# all is over.
+# So that those of a run do not slow down the next one either, they are only
+# emptied, and removed when all is over.
 
 sub put_aside {
     my ($t) = @_;
