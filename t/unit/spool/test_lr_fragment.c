@@ -746,7 +746,7 @@ spare_file(void **state)
         assert_memory_equal(left.data, flv.data, LR_FLV_FILE_HEADER);
     }
 
-    assert_int_equal(check_entries(*state), 2);
+    assert_int_equal(check_entries(*state), 3);
 
     lr_buf_free(&flv);
     lr_buf_free(&rows);
