@@ -25,6 +25,7 @@
 #include "lr_retry.h"
 #include "lr_settings.h"
 #include "lr_url.h"
+#include "ngx_live_record_message.h"
 
 
 #define NGX_LIVE_RECORD_VERSION      "0.1.0"
@@ -302,12 +303,12 @@ void ngx_live_record_recorder_restart(ngx_live_record_recorder_t *r);
 /* the recording ends with the publish */
 void ngx_live_record_recorder_cancel_grace(ngx_live_record_recorder_t *r);
 
-/* the first n bytes of a chain, or as many as there are; gives how many */
-size_t ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n);
+/* a message is about to come: has the memory fetched that it will touch */
+void ngx_live_record_recorder_expect(ngx_live_record_recorder_t *r);
 
-/* takes a message's bytes: they are copied; type as of FLV */
+/* takes a message, whose bytes are copied; m->peek may be changed */
 void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
-    ngx_uint_t type, uint32_t timestamp, ngx_chain_t *in);
+    ngx_live_record_message_t *m);
 
 /* the publish is over; the caller forgets the recorder */
 void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,

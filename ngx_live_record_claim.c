@@ -327,22 +327,19 @@ ngx_live_record_started(ngx_live_record_recorder_t *r)
 
 
 void
-ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
-    uint32_t timestamp, ngx_chain_t *in, size_t size)
+ngx_live_record_keep(ngx_live_record_recorder_t *r,
+    const ngx_live_record_message_t *m)
 {
+    size_t                    size;
     u_char                   *p;
     ngx_chain_t              *cl;
-    lr_flv_body_t             body;
     ngx_live_record_early_t  *e;
-    u_char                    peek[LR_FLV_PEEK];
 
-    ngx_memzero(peek, sizeof(peek));
-    ngx_live_record_peek(in, peek, sizeof(peek));
-    lr_flv_parse(type, peek, size, &body);
+    size = m->size;
 
     /* sequence headers are needed whatever else has to go */
 
-    if (body.kind == LR_FLV_CONFIG) {
+    if (m->body.kind == LR_FLV_CONFIG) {
         if (size > NGX_LIVE_RECORD_CONFIG_MAX
             || r->kept > ngx_live_record_conf->buffer * 2)
         {
@@ -369,14 +366,14 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
     }
 
     e->next = NULL;
-    e->type = type;
-    e->timestamp = timestamp;
+    e->type = m->type;
+    e->timestamp = m->timestamp;
     e->wall = ngx_live_record_now();
     e->size = size;
 
     p = e->data;
 
-    for (cl = in; cl; cl = cl->next) {
+    for (cl = m->in; cl; cl = cl->next) {
         p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
     }
 
@@ -389,9 +386,10 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
 static void
 ngx_live_record_replay(ngx_live_record_recorder_t *r)
 {
-    ngx_buf_t                 b;
-    ngx_chain_t               cl;
-    ngx_live_record_early_t  *e;
+    ngx_buf_t                   b;
+    ngx_chain_t                 cl;
+    ngx_live_record_early_t    *e;
+    ngx_live_record_message_t   m;
 
     ngx_memzero(&b, sizeof(ngx_buf_t));
     cl.buf = &b;
@@ -405,8 +403,8 @@ ngx_live_record_replay(ngx_live_record_recorder_t *r)
         b.pos = e->data;
         b.last = e->data + e->size;
 
-        ngx_live_record_message(r, e->type, e->timestamp, e->wall, &cl,
-                                e->size);
+        ngx_live_record_message_init(&m, e->type, e->timestamp, &cl);
+        ngx_live_record_take(r, &m, e->wall);
         ngx_free(e);
     }
 

@@ -20,7 +20,7 @@
 
 
 static void ngx_live_record_publisher_seen(ngx_live_record_publisher_t *p,
-    ngx_uint_t type, lr_flv_body_t *body, ngx_chain_t *in, size_t size);
+    ngx_live_record_message_t *m);
 static ngx_uint_t ngx_live_record_publisher_due(
     ngx_live_record_publisher_t *p, ngx_uint_t type, lr_flv_body_t *body);
 static ngx_int_t ngx_live_record_publisher_start(
@@ -103,24 +103,18 @@ void
 ngx_live_record_publisher_message(ngx_live_record_publisher_t *p,
     ngx_uint_t type, uint32_t timestamp, ngx_chain_t *in)
 {
-    size_t          size;
-    ngx_chain_t    *cl;
-    lr_flv_body_t   body;
-    u_char          peek[LR_FLV_PEEK];
+    ngx_live_record_message_t  m;
 
-    size = 0;
-
-    for (cl = in; cl; cl = cl->next) {
-        size += cl->buf->last - cl->buf->pos;
+    if (p->mode == NGX_LIVE_RECORD_ON) {
+        ngx_live_record_recorder_expect(p->recorder);
     }
 
-    ngx_live_record_peek(in, peek, sizeof(peek));
-    lr_flv_parse(type, peek, size, &body);
+    ngx_live_record_message_init(&m, type, timestamp, in);
 
     if (p->mode != NGX_LIVE_RECORD_ON) {
 
-        if (!ngx_live_record_publisher_due(p, type, &body)) {
-            ngx_live_record_publisher_seen(p, type, &body, in, size);
+        if (!ngx_live_record_publisher_due(p, type, &m.body)) {
+            ngx_live_record_publisher_seen(p, &m);
             return;
         }
 
@@ -129,17 +123,17 @@ ngx_live_record_publisher_message(ngx_live_record_publisher_t *p,
         }
     }
 
-    ngx_live_record_publisher_seen(p, type, &body, in, size);
-    ngx_live_record_recorder_frame(p->recorder, type, timestamp, in);
+    ngx_live_record_publisher_seen(p, &m);
+    ngx_live_record_recorder_frame(p->recorder, &m);
 
     /* the first message of video tells the codec; there may be none */
 
     if (p->to_ask
-        && (body.kind == LR_FLV_FRAME
-            || (body.kind == LR_FLV_CONFIG && type == LR_FLV_VIDEO)))
+        && (m.body.kind == LR_FLV_FRAME
+            || (m.body.kind == LR_FLV_CONFIG && type == LR_FLV_VIDEO)))
     {
         p->to_ask = 0;
-        ngx_live_record_ask(p, body.codec == LR_CODEC_HEVC);
+        ngx_live_record_ask(p, m.body.codec == LR_CODEC_HEVC);
     }
 }
 
@@ -148,25 +142,28 @@ ngx_live_record_publisher_message(ngx_live_record_publisher_t *p,
 
 static void
 ngx_live_record_publisher_seen(ngx_live_record_publisher_t *p,
-    ngx_uint_t type, lr_flv_body_t *body, ngx_chain_t *in, size_t size)
+    ngx_live_record_message_t *m)
 {
-    lr_buf_t  *config;
+    lr_buf_t     *config;
+    ngx_chain_t  *cl;
 
-    if (body->kind == LR_FLV_FRAME && type == LR_FLV_VIDEO) {
+    if (m->body.kind == LR_FLV_FRAME && m->type == LR_FLV_VIDEO) {
         p->has_video = 1;
         p->last_video = ngx_current_msec;
         return;
     }
 
-    if (body->kind != LR_FLV_CONFIG || size > NGX_LIVE_RECORD_CONFIG_MAX) {
+    if (m->body.kind != LR_FLV_CONFIG
+        || m->size > NGX_LIVE_RECORD_CONFIG_MAX)
+    {
         return;
     }
 
-    config = type == LR_FLV_VIDEO ? &p->video : &p->audio;
+    config = m->type == LR_FLV_VIDEO ? &p->video : &p->audio;
     config->len = 0;
 
-    for ( /* void */ ; in; in = in->next) {
-        lr_buf_append(config, in->buf->pos, in->buf->last - in->buf->pos);
+    for (cl = m->in; cl; cl = cl->next) {
+        lr_buf_append(config, cl->buf->pos, cl->buf->last - cl->buf->pos);
     }
 
     if (config->failed) {
@@ -243,8 +240,9 @@ static void
 ngx_live_record_publisher_config(ngx_live_record_publisher_t *p,
     ngx_uint_t type, lr_buf_t *config, uint32_t timestamp)
 {
-    ngx_buf_t    b;
-    ngx_chain_t  cl;
+    ngx_buf_t                  b;
+    ngx_chain_t                cl;
+    ngx_live_record_message_t  m;
 
     if (config->len == 0) {
         return;
@@ -257,7 +255,8 @@ ngx_live_record_publisher_config(ngx_live_record_publisher_t *p,
     cl.buf = &b;
     cl.next = NULL;
 
-    ngx_live_record_recorder_frame(p->recorder, type, timestamp, &cl);
+    ngx_live_record_message_init(&m, type, timestamp, &cl);
+    ngx_live_record_recorder_frame(p->recorder, &m);
 }
 
 

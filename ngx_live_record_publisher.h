@@ -51,10 +51,11 @@ typedef struct {
     unsigned                     to_ask:1;    /* nobody was asked yet */
     unsigned                     no_grace:1;  /* said before it began */
 
+    ngx_msec_t                   last_video;
+
     ngx_queue_t                  queue;
     ngx_live_record_stream_t     stream;
 
-    ngx_msec_t                   last_video;
     lr_buf_t                     audio;       /* the last sequence headers */
     lr_buf_t                     video;
 
@@ -72,7 +73,7 @@ typedef struct {
 void ngx_live_record_publisher_begin(ngx_live_record_publisher_t *p,
     ngx_live_record_template_t *t, ngx_str_t *args);
 
-/* a message of audio or video, as ngx_live_record_recorder_frame() */
+/* a message of audio or video, as nginx-rtmp gives it; type as of FLV */
 void ngx_live_record_publisher_message(ngx_live_record_publisher_t *p,
     ngx_uint_t type, uint32_t timestamp, ngx_chain_t *in);
 

@@ -189,66 +189,61 @@ ngx_live_record_recorder_cancel_grace(ngx_live_record_recorder_t *r)
 }
 
 
-void
-ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r, ngx_uint_t type,
-    uint32_t timestamp, ngx_chain_t *in)
-{
-    size_t        size;
-    u_char       *p;
-    ngx_chain_t  *cl;
+/*
+ * With many streams all of it has left the caches since the message before,
+ * and is to be waited for once, and not line by line.
+ */
 
-    /* to be waited for once, and not line by line */
+void
+ngx_live_record_recorder_expect(ngx_live_record_recorder_t *r)
+{
+    u_char  *p;
 
     for (p = (u_char *) r; p < (u_char *) &r->out.steps;
          p += NGX_LIVE_RECORD_LINE)
     {
         __builtin_prefetch(p);
     }
+}
 
-    size = 0;
 
-    for (cl = in; cl; cl = cl->next) {
-        size += cl->buf->last - cl->buf->pos;
-    }
-
+void
+ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
+    ngx_live_record_message_t *m)
+{
     __builtin_prefetch(r->out.pos, 1);
     __builtin_prefetch(r->rows.data + r->rows.len, 1);
 
     if (r->state == NGX_LIVE_RECORD_RUNNING) {
-        ngx_live_record_message(r, type, timestamp, ngx_live_record_now(),
-                                in, size);
+        ngx_live_record_take(r, m, ngx_live_record_now());
 
     } else if (r->state == NGX_LIVE_RECORD_CLAIMING) {
-        ngx_live_record_keep(r, type, timestamp, in, size);
+        ngx_live_record_keep(r, m);
     }
 }
 
 
 void
-ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
-    uint32_t timestamp, int64_t wall, ngx_chain_t *in, size_t size)
+ngx_live_record_take(ngx_live_record_recorder_t *r,
+    ngx_live_record_message_t *m, int64_t wall)
 {
-    size_t                    n;
+    size_t                    size;
     lr_row_t                  row;
     ngx_uint_t                video;
-    lr_flv_body_t             body;
+    lr_flv_body_t            *body;
     lr_timeline_frame_t       f;
     ngx_live_record_track_t  *track;
-    u_char                    peek[LR_FLV_PEEK];
 
-    if (size > 0xffffff) {
+    size = m->size;
+    body = &m->body;
+
+    if (size > 0xffffff || body->kind == LR_FLV_IGNORE
+        || body->kind == LR_FLV_END)
+    {
         return;
     }
 
-    n = ngx_live_record_peek(in, peek, sizeof(peek));
-
-    lr_flv_parse(type, peek, size, &body);
-
-    if (body.kind == LR_FLV_IGNORE || body.kind == LR_FLV_END) {
-        return;
-    }
-
-    video = type == LR_FLV_VIDEO;
+    video = m->type == LR_FLV_VIDEO;
     track = video ? &r->video : &r->audio;
     r->last = ngx_current_msec;
 
@@ -257,12 +252,14 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
         r->has_video = 1;
     }
 
-    ngx_live_record_check_codec(r, track, &body);
+    if (body->codec == LR_CODEC_OTHER) {
+        ngx_live_record_check_codec(r, track, body);
+    }
 
-    if (body.kind == LR_FLV_CONFIG) {
+    if (body->kind == LR_FLV_CONFIG) {
 
         if (size > NGX_LIVE_RECORD_CONFIG_MAX
-            || !ngx_live_record_config(r, track, in, size))
+            || !ngx_live_record_config(r, track, m->in, size))
         {
             return;
         }
@@ -276,23 +273,23 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
             row.dts = ngx_max(row.dts, 0);
             row.cts = 0;
             row.flags = LR_SAMPLE_CONFIG | (video ? LR_SAMPLE_VIDEO : 0)
-                        | LR_SAMPLE_FLAGS(body.header);
+                        | LR_SAMPLE_FLAGS(body->header);
 
             if (video) {
                 lr_picture_config(&r->picture, track->config.data, size);
             }
 
-            ngx_live_record_tag(r, type, &row, peek, n, in, size);
+            ngx_live_record_tag(r, m->type, &row, m->peek, m->n, m->in, size);
         }
 
         return;
     }
 
-    if (!ngx_live_record_accept(r, &body, video, size)) {
+    if (!ngx_live_record_accept(r, body, video, size)) {
         return;
     }
 
-    if (body.codec != track->codec) {
+    if (body->codec != track->codec) {
 
         /* without a sequence header nothing else tells */
 
@@ -301,7 +298,7 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
             lr_timeline_changed(&r->timeline);
         }
 
-        track->codec = body.codec;
+        track->codec = body->codec;
     }
 
     /* a file cannot change its mind about audio until a key frame comes */
@@ -310,14 +307,14 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
                         || (!video && track->changed
                             && r->settings.formats != LR_FORMAT_M3U8);
 
-    lr_timeline_frame(&r->timeline, video, body.key, timestamp, body.cts,
-                      wall, &f);
+    lr_timeline_frame(&r->timeline, video, body->key, m->timestamp,
+                      body->cts, wall, &f);
 
     if (f.jump) {
         ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
                       "live record: \"%s/%s\" %s timestamps jump to %uD",
                       r->settings.app, r->settings.stream,
-                      video ? "video" : "audio", timestamp);
+                      video ? "video" : "audio", m->timestamp);
     }
 
     if (f.open) {
@@ -340,22 +337,22 @@ ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
     row.dts = (int32_t) (f.dts - r->fragment.base);
     row.cts = f.cts;
     row.flags = (video ? LR_SAMPLE_VIDEO : 0)
-                | (body.key ? LR_SAMPLE_KEY : 0)
-                | LR_SAMPLE_FLAGS(body.header);
+                | (body->key ? LR_SAMPLE_KEY : 0)
+                | LR_SAMPLE_FLAGS(body->header);
 
     if (video) {
-        row.flags |= ngx_live_record_picture(r, &body, in, size);
+        row.flags |= ngx_live_record_picture(r, body, m->in, size);
     }
 
     /* the file says the same as the table */
 
-    if (f.cts != body.cts && n >= body.header
-        && (body.header == 8 || (body.header == 5 && !(peek[0] & 0x80))))
+    if (f.cts != body->cts && m->n >= body->header
+        && (body->header == 8 || (body->header == 5 && !(m->peek[0] & 0x80))))
     {
-        lr_put_be24(peek + body.header - 3, (uint32_t) f.cts);
+        lr_put_be24(m->peek + body->header - 3, (uint32_t) f.cts);
     }
 
-    ngx_live_record_tag(r, type, &row, peek, n, in, size);
+    ngx_live_record_tag(r, m->type, &row, m->peek, m->n, m->in, size);
 }
 
 
@@ -430,7 +427,7 @@ ngx_live_record_picture(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
 }
 
 
-/* a codec that a format of the template cannot hold is told once */
+/* another codec, which a format of the template cannot hold, is told once */
 
 static void
 ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
@@ -444,9 +441,7 @@ ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
 
     formats = r->settings.formats & (LR_FORMAT_M3U8 | LR_FORMAT_MP4);
 
-    if (body->codec != LR_CODEC_OTHER || formats == 0
-        || (track->told && track->refused == body->id))
-    {
+    if (formats == 0 || (track->told && track->refused == body->id)) {
         return;
     }
 
@@ -1004,19 +999,4 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
     ngx_free(r->claim);
     ngx_free(r->task);
     ngx_free(r);
-}
-
-
-size_t
-ngx_live_record_peek(ngx_chain_t *in, u_char *p, size_t n)
-{
-    size_t  len, have;
-
-    for (have = 0; in && have < n; in = in->next) {
-        len = ngx_min((size_t) (in->buf->last - in->buf->pos), n - have);
-        ngx_memcpy(p + have, in->buf->pos, len);
-        have += len;
-    }
-
-    return have;
 }

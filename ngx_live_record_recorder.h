@@ -82,12 +82,11 @@ struct ngx_live_record_recorder_s {
 
     lr_timeline_t                timeline;
     lr_fragment_t                fragment;    /* the open one */
+    ngx_live_record_track_t      audio;
+    ngx_live_record_track_t      video;
     ngx_live_record_queue_t      out;
 
     ngx_queue_t                  queue;
-
-    ngx_live_record_track_t      audio;
-    ngx_live_record_track_t      video;
 
     uint32_t                     number;      /* of the last one */
     uint32_t                     cycle;
@@ -121,9 +120,9 @@ extern ngx_queue_t  ngx_live_record_recorders;
 
 /* ngx_live_record_recorder.c */
 
-/* takes a message; wall is when it came, in unix ms */
-void ngx_live_record_message(ngx_live_record_recorder_t *r, ngx_uint_t type,
-    uint32_t timestamp, int64_t wall, ngx_chain_t *in, size_t size);
+/* takes a message; wall is when it came, in unix ms; m->peek may be changed */
+void ngx_live_record_take(ngx_live_record_recorder_t *r,
+    ngx_live_record_message_t *m, int64_t wall);
 
 /* a message of "size" bytes is not recorded; why is a literal, or NULL */
 void ngx_live_record_lose(ngx_live_record_recorder_t *r, size_t size,
@@ -146,9 +145,9 @@ void ngx_live_record_claim_begin(ngx_live_record_recorder_t *r);
 /* the claim has succeeded: goes on with what was kept */
 void ngx_live_record_started(ngx_live_record_recorder_t *r);
 
-/* keeps a message of "size" bytes, or loses it */
-void ngx_live_record_keep(ngx_live_record_recorder_t *r, ngx_uint_t type,
-    uint32_t timestamp, ngx_chain_t *in, size_t size);
+/* keeps a message, or loses it */
+void ngx_live_record_keep(ngx_live_record_recorder_t *r,
+    const ngx_live_record_message_t *m);
 
 /* loses what was kept, but for sequence headers that are needed still */
 void ngx_live_record_drop_early(ngx_live_record_recorder_t *r,
