@@ -43,6 +43,7 @@ static int lr_dir_front(lr_dir_upload_t *u, lr_dir_names_t *names, int from,
 static int lr_dir_copy(int to, int from, uint64_t n);
 static int lr_dir_end(lr_dir_upload_t *u, int fd, lr_body_t *body,
     uint64_t size);
+static int lr_dir_named(lr_dir_upload_t *u, char *path);
 static int lr_dir_names(lr_dir_upload_t *u, const char *upload,
     lr_dir_names_t *names);
 static int lr_dir_remove(lr_dir_upload_t *u, const lr_dir_names_t *names);
@@ -569,7 +570,7 @@ lr_dir_complete(lr_dir_upload_t *u, uint64_t size)
         rc = lr_dir_size(names.path, &n);
 
         if (rc == LR_OK && n == size) {
-            return LR_OK;
+            return lr_dir_named(u, names.path);
         }
 
         if (rc != LR_ERROR) {
@@ -616,6 +617,15 @@ lr_dir_complete(lr_dir_upload_t *u, uint64_t size)
 }
 
 
+/* a file has got its name before, which may not have been made to last */
+
+static int
+lr_dir_named(lr_dir_upload_t *u, char *path)
+{
+    return u->fsync && lr_dir_sync(path) != LR_OK ? lr_dir_failed(u) : LR_OK;
+}
+
+
 int
 lr_dir_abort(lr_dir_upload_t *u)
 {
@@ -656,7 +666,7 @@ lr_dir_move(lr_dir_upload_t *u, const char *to, uint64_t size,
         rc = lr_dir_size(other, &n);
 
         if (rc == LR_OK && n == size) {
-            return LR_OK;
+            return lr_dir_named(u, other);
         }
 
         if (rc != LR_ERROR) {

@@ -20,6 +20,7 @@
 
 static int       no_link;
 static int       no_room;
+static int       no_sync;
 static int       no_share;
 static int       grows;
 static size_t    share_max;
@@ -50,6 +51,18 @@ renameat2(int from, const char *a, int to, const char *b, unsigned flags)
     }
 
     return (int) syscall(SYS_renameat2, from, a, to, b, flags);
+}
+
+
+int
+fsync(int fd)
+{
+    if (no_sync) {
+        errno = EIO;
+        return -1;
+    }
+
+    return (int) syscall(SYS_fsync, fd);
 }
 
 
@@ -842,6 +855,18 @@ names(void **state)
         assert_int_equal(check_entries(check_path(path, root, "a/b")), 1);
         unlink(check_path(path, root, KEY));
 
+        /* the name is not made to last, whoever has seen it */
+
+        media(root);
+        assert_int_equal(head(root), LR_OK);
+        no_sync = 1;
+        assert_int_equal(complete(root, HEAD + 2 * MEDIA), LR_ERROR);
+        assert_int_equal(complete(root, HEAD + 2 * MEDIA), LR_ERROR);
+        assert_int_equal(up.error, EIO);
+        no_sync = 0;
+        assert_int_equal(complete(root, HEAD + 2 * MEDIA), LR_OK);
+        unlink(check_path(path, root, KEY));
+
         /* no links */
 
         no_link = 1;
@@ -1169,6 +1194,12 @@ moves(void **state)
         assert_int_equal(move(root, "w", "v/w", 1, 5), LR_OK);
         assert_int_equal(check_size(root, "v/w"), 5);
         no_link = 0;
+        no_sync = 1;
+        assert_int_equal(move(root, "v/w", "v/v", 1, 5), LR_ERROR);
+        assert_int_equal(move(root, "v/w", "v/v", 1, 5), LR_ERROR);
+        no_sync = 0;
+        assert_int_equal(move(root, "v/w", "v/v", 1, 5), LR_OK);
+        assert_int_equal(move(root, "v/v", "v/w", 1, 5), LR_OK);
         assert_int_equal(move(root, "v/w", "x/y/z", 0, 5), LR_OK);
         assert_int_equal(check_size(root, "v/w"), -1);
 
