@@ -11,6 +11,12 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#endif
+
 #include "lr_flv.h"
 #include "lr_fragment.h"
 #include "lr_picture.h"
@@ -37,6 +43,7 @@ typedef struct {
 
 
 static int lr_fragment_spare_path(char *path, size_t size, const char *dir);
+static int lr_fragment_spare_pays(const char *dir);
 static int lr_fragment_load_rows(const char *dir, uint32_t number,
     uint64_t size, lr_row_t **rows, uint32_t *n);
 static int lr_fragment_load_table(int fd, uint64_t offset, uint32_t n,
@@ -652,11 +659,11 @@ lr_fragment_remove(const char *dir, uint32_t number)
 
 
 /*
- * Some file systems, ext4 among them, look at each inode that was freed
- * within the last seconds before they take one for a new file.  Of the old
- * one its header is left: what was cut to nothing before is written to the
- * disk by ext4 as soon as it is closed, and most fragments are shipped and
- * need not be written at all.
+ * ext4 looks at each inode that was freed within the last minutes before it
+ * takes one for a new file.  Of the old one its header is left: what was cut
+ * to nothing before is written to the disk by ext4 as soon as it is closed,
+ * and most fragments are shipped and need not be written at all.  XFS does
+ * so with what was cut anywhere, and others do not need it.
  */
 
 void
@@ -664,7 +671,8 @@ lr_fragment_spare(const char *dir, uint32_t number)
 {
     char  path[4096], spare[4096];
 
-    if (lr_fragment_path(path, sizeof(path), dir, number, "flv") == LR_OK
+    if (lr_fragment_spare_pays(dir)
+        && lr_fragment_path(path, sizeof(path), dir, number, "flv") == LR_OK
         && lr_fragment_spare_path(spare, sizeof(spare), dir) == LR_OK
         && truncate(path, LR_FLV_FILE_HEADER) == 0
         && rename(path, spare) == 0)
@@ -673,6 +681,23 @@ lr_fragment_spare(const char *dir, uint32_t number)
     }
 
     lr_fragment_remove(dir, number);
+}
+
+
+static int
+lr_fragment_spare_pays(const char *dir)
+{
+#ifdef __linux__
+
+    struct statfs  fs;
+
+    return statfs(dir, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+
+#else
+
+    return 0;
+
+#endif
 }
 
 

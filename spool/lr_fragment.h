@@ -109,7 +109,7 @@ int lr_fragment_sync_table(const char *dir, uint32_t number);
 /* removes the FLV file; what is missing is no error */
 void lr_fragment_remove(const char *dir, uint32_t number);
 
-/* the same, but its file is kept, without tags, for a fragment to come */
+/* the same, but where that pays its file is kept for a fragment to come */
 void lr_fragment_spare(const char *dir, uint32_t number);
 
 /* removes the tables from that of number "from" on, as far as they hold
