@@ -1233,7 +1233,7 @@ pub_count(pub_t *pub, const pub_tag_t *tag)
 }
 
 
-/* waits until the other side has acknowledged every byte, or is gone */
+/* waits until the other side has acknowledged every byte, not for ever */
 
 static int
 pub_drain(pub_t *pub)

@@ -21,7 +21,7 @@ our @EXPORT = qw/ cpu_of rss_of hwm_of touch_memory machine put_aside
 
 ###############################################################################
 
-my ($markdown, @finished, $top);
+my ($markdown, @finished);
 
 # ext4 looks at every inode of a block group that was removed within the last
 # minutes before it takes one for a new file: what others have removed would
@@ -29,18 +29,14 @@ my ($markdown, @finished, $top);
 # attribute far apart from each other and from the rest.
 
 BEGIN {
-    $top = tempdir('live-record-bench-XXXXXXXX', TMPDIR => 1);
+    my $top = tempdir('live-record-bench-XXXXXXXX', TMPDIR => 1,
+        CLEANUP => !$ENV{TEST_NGINX_LEAVE});
     chmod 0755, $top;
     system("chattr +T $top 2>/dev/null");
     $ENV{TMPDIR} = $top;
 }
 
-END {
-    my $status = $?;
-    $_->cleanup() for @finished;
-    rmdir $top;
-    $? = $status;
-}
+END { my $status = $?; $_->cleanup() for @finished; $? = $status }
 
 sub markdown { $markdown = shift }
 
