@@ -294,6 +294,7 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
     /* what can be lost comes first */
 
     ngx_live_record_recorder_exit(cycle);
+    ngx_live_record_publisher_exit();
     ngx_live_record_demand_exit();
     ngx_live_record_streams_exit();
     ngx_live_record_shipper_exit(cycle);

@@ -43,6 +43,24 @@ ngx_live_record_publisher_init(void)
 }
 
 
+void
+ngx_live_record_publisher_exit(void)
+{
+    ngx_queue_t                  *q;
+    ngx_live_record_publisher_t  *p;
+
+    for (q = ngx_queue_head(&ngx_live_record_published);
+         q != ngx_queue_sentinel(&ngx_live_record_published);
+         q = ngx_queue_next(q))
+    {
+        p = ngx_queue_data(q, ngx_live_record_publisher_t, queue);
+
+        lr_buf_free(&p->audio);
+        lr_buf_free(&p->video);
+    }
+}
+
+
 ngx_uint_t
 ngx_live_record_publishers(void)
 {

@@ -90,6 +90,9 @@ ngx_uint_t ngx_live_record_publishers(void);
 
 void ngx_live_record_publisher_init(void);
 
+/* their recorders have ended: gives back what those that are left have kept */
+void ngx_live_record_publisher_exit(void);
+
 
 /* ngx_live_record_command.c */
 
