@@ -311,7 +311,10 @@ ngx_live_record_started(ngx_live_record_recorder_t *r)
         ngx_live_record_queue_grace(&r->out, 0);
     }
 
+    /* what has waited for the claim waits no longer */
+
     ngx_live_record_replay(r);
+    ngx_live_record_queue_flush_all(&r->out);
 
     /* what comes now does not follow on what was lost */
 

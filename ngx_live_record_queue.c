@@ -361,6 +361,14 @@ ngx_live_record_queue_flush(ngx_live_record_queue_t *q)
 }
 
 
+void
+ngx_live_record_queue_flush_all(ngx_live_record_queue_t *q)
+{
+    ngx_live_record_queue_seal(q);
+    ngx_live_record_queue_flush(q);
+}
+
+
 /*
  * Moves what waits to where the thread takes it from, before the task is
  * posted: from then on all of that is the thread's.

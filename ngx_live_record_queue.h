@@ -107,7 +107,10 @@ void ngx_live_record_queue_unpublish(ngx_live_record_queue_t *q,
 /* hands what waits to a thread, if none is at it */
 void ngx_live_record_queue_flush(ngx_live_record_queue_t *q);
 
-/* the same for many: small writes share a task; flush ends it */
+/* the same, and nothing is held back until there is more of it */
+void ngx_live_record_queue_flush_all(ngx_live_record_queue_t *q);
+
+/* as the first, for many: small writes share a task; flush ends it */
 void ngx_live_record_queue_flush_grouped(ngx_live_record_queue_t *q);
 void ngx_live_record_queue_flush_group(void);
 
