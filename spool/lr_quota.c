@@ -174,13 +174,17 @@ lr_quota_done(lr_quota_t *q, size_t n)
 }
 
 
-/* in the other order, for the same reason */
+/*
+ * A look that still finds it granted, and no more held, finds that it has been
+ * given back in between.
+ */
 
 void
 lr_quota_rest(lr_quota_t *q)
 {
     if (q->left) {
         lr_add(&q->zone->granted, -q->left);
+        lr_add(&q->zone->rested, q->left);
         lr_add(&q->member->held, -q->left);
         q->left = 0;
     }
@@ -201,10 +205,16 @@ lr_quota_due(lr_quota_zone_t *zone, uint64_t now)
 void
 lr_quota_look(lr_quota_look_t *look, lr_quota_zone_t *zone, uint64_t now)
 {
+    int64_t  rested;
+
     look->zone = zone;
     look->began = now;
+
+    rested = lr_load(&zone->rested);
+
     look->mark = lr_load(&zone->granted);
     look->mark -= lr_quota_held(zone);
+    look->mark -= lr_load(&zone->rested) - rested;
 }
 
 

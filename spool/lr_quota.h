@@ -68,6 +68,7 @@ typedef struct {
     int64_t               min_free;   /* or LR_QUOTA_AUTO */
 
     int64_t               granted;    /* of all time */
+    int64_t               rested;     /* given back unused, of all time */
     int64_t               ceiling;    /* what granted may grow to */
     int64_t               min;        /* min_free of the last look */
     uint64_t              next;       /* look, ms */
