@@ -11,7 +11,28 @@
 #include <stdlib.h>
 #include <pthread.h>
 #include <cmocka.h>
+#include <signal.h>
+
+
+/* what a look asks in its middle: somebody is at work just then */
+
+static void  (*meanwhile)(void);
+
+
+static int
+test_lr_kill(pid_t pid, int sig)
+{
+    if (meanwhile) {
+        meanwhile();
+    }
+
+    return kill(pid, sig);
+}
+
+
+#define kill  test_lr_kill
 #include "../../../spool/lr_quota.c"
+#undef kill
 #include "spool_check.h"
 
 
@@ -372,6 +393,40 @@ turns(void **state)
 }
 
 
+/* room that is given back in the middle of a look is there once */
+
+static lr_quota_t  other;
+
+
+static void
+gives_back(void)
+{
+    lr_quota_rest(&other);
+}
+
+
+static void
+meanwhile_back(void **state)
+{
+    lr_quota_t  q;
+
+    (void) state;
+
+    start(&other, 64 * MB, 0);
+    look(0, 1000 * MB, 1);
+    assert_int_equal(lr_quota_ask(&other, 9 * MB), LR_OK);
+
+    meanwhile = gives_back;
+    look(0, 1000 * MB, 2);
+    meanwhile = NULL;
+
+    q = other;
+    assert_true(fill(&q, MB) <= 64 * MB);
+    look((uint64_t) 0, 1000 * MB, 3);
+    assert_true(zone.granted <= 64 * MB);
+}
+
+
 /* four threads, each of which is a member, and a look again and again */
 
 static int64_t  disk_used, all_taken, ended;
@@ -482,6 +537,7 @@ main(void)
         cmocka_unit_test(rests),
         cmocka_unit_test(deaths),
         cmocka_unit_test(turns),
+        cmocka_unit_test(meanwhile_back),
         cmocka_unit_test(races)
     };
 
