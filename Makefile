@@ -169,7 +169,8 @@ $(BUILD)/fuzz/%.run: $(BUILD)/fuzz/%
 	@mkdir -p $<.corpus
 	@echo "== $*"
 	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=0 \
-		-verbosity=0 -artifact_prefix=$<. $<.corpus
+		-verbosity=0 -artifact_prefix=$<. $<.corpus >$<.log 2>&1 \
+		|| { cat $<.log; exit 1; }
 
 
 bench: module tools

@@ -85,6 +85,32 @@ count_fuzz() {
 }
 
 
+# failures NAME: what failed in a part, at the end of all, where the last lines
+# of a long log are what is left of it
+
+failures() {
+    printf '\n==== failed in %s\n\n' "$1"
+
+    case $1 in
+
+    nginx)
+        # what the tests said of it, and prove's own list of them
+        grep -A 12 '^#   Failed test' "$logs/$1.log" | tail -n 150
+        sed -n '/^Test Summary Report/,$p' "$logs/$1.log" | tail -n 100
+        ;;
+
+    unit)
+        grep -e 'FAILED' -e 'ERROR' -e 'Error' -e '^make' "$logs/$1.log" \
+            | tail -n 50
+        ;;
+
+    *)
+        tail -n 50 "$logs/$1.log"
+        ;;
+    esac
+}
+
+
 sh t/lib/setup.sh || exit 1
 
 mkdir -p "$logs" || exit 1
@@ -104,6 +130,10 @@ count_prove
 
 part fuzz make -j2 fuzz FUZZ_SECONDS=$fuzz_seconds
 count_fuzz
+
+for name in $failed; do
+    failures "$name"
+done
 
 printf '\n==== all\n\n%s' "$summary"
 

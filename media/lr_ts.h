@@ -8,12 +8,13 @@
  *     lr_ts_begin(ts, rows, n, base_ms, 0);
  *     row = lr_ts_hint_row(ts);               if not -1, once:
  *     lr_ts_hint(ts, start of that row's body, its size);
- *     for each row:  lr_ts_sample(ts, sample);  drain ts->out
- *     lr_ts_end(ts);                            drain ts->out
+ *     for each row:  lr_ts_sample(ts, sample);  drain ts->mux.out
+ *     lr_ts_end(ts);                            drain ts->mux.out
  *
  * Each fragment stands alone, and any fragments put one after another have
  * continuous counters, since each holds a multiple of 16 packets with
- * payload on each PID.
+ * payload on each PID.  The packets are lr_ts_mux's; what is in them, frames
+ * of audio and access units of video, is the work of this one.
  */
 
 
@@ -24,17 +25,8 @@
 #include "lr_aac.h"
 #include "lr_codec.h"
 #include "lr_sample.h"
+#include "lr_ts_mux.h"
 
-
-#define LR_TS_PACKET      188
-
-#define LR_TS_PID_PMT     0x1000
-#define LR_TS_PID_VIDEO   0x100
-#define LR_TS_PID_AUDIO   0x101
-
-/* media time 0 in 90 kHz, and how far PCR is before DTS */
-#define LR_TS_OFFSET      (10 * 90000)
-#define LR_TS_PCR_DELAY   90000
 
 /* frames of audio in one PES packet, in all and in bytes */
 #define LR_TS_GATHER      8
@@ -45,19 +37,10 @@
 
 
 typedef struct {
-    unsigned        pid;
-    unsigned        cc;               /* of the next packet with payload */
-    unsigned        type;             /* stream_type, 0 if not known yet */
-    size_t          last;             /* row of the last frame, SIZE_MAX */
-} lr_ts_pid_t;
 
+    /* for the caller: drains mux.out, which is to set its len to 0 */
 
-typedef struct {
-
-    /* for the caller */
-
-    lr_buf_t        out;              /* the caller drains it: sets len = 0 */
-    size_t          bytes;            /* of the fragment so far */
+    lr_ts_mux_t     mux;
     size_t          skipped;          /* samples left out, whole or in part */
 
     /* the fragment */
@@ -66,23 +49,11 @@ typedef struct {
     size_t          nrows;
     size_t          row;              /* of the next sample */
     size_t          next_video;       /* the first frame at or after "row" */
-    uint64_t        base;             /* 90 kHz, with LR_TS_OFFSET */
-    int64_t        *dts;              /* of each row, 90 kHz since base */
+    size_t          last_video;       /* rows of the last frames, SIZE_MAX */
+    size_t          last_audio;
+    int64_t        *dts;              /* of each row, 90 kHz since mux.base */
     size_t          dts_size;
     int64_t         lead;             /* audio is before video in the log */
-
-    lr_ts_pid_t     pat;
-    lr_ts_pid_t     pmt;
-    lr_ts_pid_t     video;
-    lr_ts_pid_t     audio;
-
-    /* program tables and clock */
-
-    int64_t         psi_from;
-    int64_t         psi_len;
-    unsigned        psi_count;
-    unsigned        psi_version;
-    int64_t         pcr;
 
     /* the tracks */
 
@@ -100,17 +71,6 @@ typedef struct {
     size_t          len;
     u_char         *gather;
 
-    /* the PES packet being written */
-
-    lr_ts_pid_t    *to;
-    u_char         *pos;
-    size_t          left;             /* bytes of it */
-    size_t          packets;          /* for them */
-    size_t          room;             /* in the packet begun */
-
-    unsigned        count:1;
-    unsigned        psi:1;            /* program tables were written */
-    unsigned        clock:1;          /* pcr is valid */
     unsigned        open:1;           /* an access unit can be continued */
 } lr_ts_t;
 
@@ -121,8 +81,8 @@ void lr_ts_destroy(lr_ts_t *ts);
 
 /*
  * Begins a fragment of n rows, whose dts count from base_ms of media time.
- * The rows must stay until lr_ts_end(); what was not drained from ts->out
- * stays there.  With "count" nothing is written but ts->bytes is, after
+ * The rows must stay until lr_ts_end(); what was not drained from ts->mux.out
+ * stays there.  With "count" nothing is written but ts->mux.bytes is, after
  * lr_ts_end(), what a run without it gives.  LR_ERROR: no memory.
  */
 int lr_ts_begin(lr_ts_t *ts, const lr_row_t *rows, size_t n,

@@ -108,7 +108,7 @@ lr_body_open_ts(lr_body_t *b, unsigned size)
         }
     }
 
-    b->out = &b->engine->ts->out;
+    b->out = &b->engine->ts->mux.out;
     b->reader.buf = b->engine->window;
 
     if (lr_fragment_open(&b->reader, b->dir, b->fragments[0].number,
@@ -198,7 +198,7 @@ lr_body_count(lr_body_t *b)
         return LR_ERROR;
     }
 
-    b->size = b->engine->ts->bytes;
+    b->size = b->engine->ts->mux.bytes;
 
     if (b->size == 0) {
         errno = ENODATA;
@@ -214,7 +214,7 @@ lr_body_begin(lr_body_t *b, unsigned count)
 {
     lr_fragment_rewind(&b->reader);
 
-    b->engine->ts->out.len = 0;
+    b->engine->ts->mux.out.len = 0;
 
     if (lr_ts_begin(b->engine->ts, b->reader.rows, b->reader.nrows,
                     b->fragments[0].base, count)
@@ -351,7 +351,7 @@ lr_body_tracks(lr_body_t *b)
 
     ts = b->engine->ts;
 
-    if (ts->video.type && ts->vconf.codec != LR_CODEC_NONE) {
+    if (ts->mux.video.type && ts->vconf.codec != LR_CODEC_NONE) {
         strcpy(b->tracks.video, ts->vconf.codec == LR_CODEC_HEVC ? "hevc"
                                                                  : "h264");
         b->tracks.width = ts->vconf.width;
@@ -360,7 +360,7 @@ lr_body_tracks(lr_body_t *b)
 
     a = ts->aconf.codec != LR_CODEC_NONE ? &ts->aconf : &ts->mp3;
 
-    if (ts->audio.type && a->codec != LR_CODEC_NONE) {
+    if (ts->mux.audio.type && a->codec != LR_CODEC_NONE) {
         strcpy(b->tracks.audio, a->codec == LR_CODEC_AAC ? "aac" : "mp3");
         b->tracks.rate = a->out_rate ? a->out_rate : a->rate;
         b->tracks.channels = a->channels;

@@ -207,9 +207,9 @@ lr_run(lr_ts_t *ts, lr_input_t *in, unsigned hint, unsigned count)
             abort();
         }
 
-        lr_buf_append(&in->out, ts->out.data, ts->out.len);
-        ts->out.len = 0;
+        lr_buf_append(&in->out, ts->mux.out.data, ts->mux.out.len);
+        ts->mux.out.len = 0;
     }
 
-    return ts->bytes;
+    return ts->mux.bytes;
 }

@@ -194,7 +194,7 @@ lr_render(lr_ts_t *ts, lr_fragment_t *f, const u_char *data,
         return LR_ERROR;
     }
 
-    bytes = ts->bytes;
+    bytes = ts->mux.bytes;
 
     snprintf(name, sizeof(name), "%s%03u.ts", prefix, seq);
 
@@ -209,7 +209,7 @@ lr_render(lr_ts_t *ts, lr_fragment_t *f, const u_char *data,
         return LR_ERROR;
     }
 
-    if ((size_t) ftell(fp) != bytes || ts->bytes != bytes) {
+    if ((size_t) ftell(fp) != bytes || ts->mux.bytes != bytes) {
         fprintf(stderr, "%s: %zu counted, %ld written\n", name, bytes,
                 ftell(fp));
         fclose(fp);
@@ -261,9 +261,9 @@ lr_run(lr_ts_t *ts, lr_fragment_t *f, const u_char *data, FILE *fp,
             return LR_ERROR;
         }
 
-        if (fp && ts->out.len) {
-            fwrite(ts->out.data, 1, ts->out.len, fp);
-            ts->out.len = 0;
+        if (fp && ts->mux.out.len) {
+            fwrite(ts->mux.out.data, 1, ts->mux.out.len, fp);
+            ts->mux.out.len = 0;
         }
     }
 

@@ -25,7 +25,7 @@ picture_check_ts(lr_ts_t *ts, const lr_sample_t *s)
     unsigned  flags;
 
     skipped = ts->skipped;
-    ts->out.len = 0;
+    ts->mux.out.len = 0;
 
     if (lr_ts_sample(ts, s) != LR_OK) {
         abort();
@@ -33,8 +33,8 @@ picture_check_ts(lr_ts_t *ts, const lr_sample_t *s)
 
     flags = ts->skipped == skipped ? LR_SAMPLE_NEXT : 0;
 
-    for (i = 0; i < ts->out.len; i += LR_TS_PACKET) {
-        p = ts->out.data + i;
+    for (i = 0; i < ts->mux.out.len; i += LR_TS_PACKET) {
+        p = ts->mux.out.data + i;
 
         if ((lr_get_be16(p + 1) & 0x5fff) != (0x4000 | LR_TS_PID_VIDEO)) {
             continue;

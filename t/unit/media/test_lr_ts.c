@@ -231,26 +231,26 @@ run_once(test_t *t, unsigned count)
         assert_int_equal(lr_ts_sample(t->ts, &s), LR_OK);
         free(copy);
 
-        lr_buf_append(&all, t->ts->out.data, t->ts->out.len);
-        t->ts->out.len = 0;
+        lr_buf_append(&all, t->ts->mux.out.data, t->ts->mux.out.len);
+        t->ts->mux.out.len = 0;
     }
 
     s.size = 0;
     assert_int_equal(lr_ts_sample(t->ts, &s), LR_ERROR);
 
     assert_int_equal(lr_ts_end(t->ts), LR_OK);
-    lr_buf_append(&all, t->ts->out.data, t->ts->out.len);
-    t->ts->out.len = 0;
+    lr_buf_append(&all, t->ts->mux.out.data, t->ts->mux.out.len);
+    t->ts->mux.out.len = 0;
 
     if (count) {
         assert_int_equal(all.len, 0);
-        t->len = t->ts->bytes;
+        t->len = t->ts->mux.bytes;
         t->skipped = t->ts->skipped;
         return;
     }
 
-    assert_int_equal(all.len, t->ts->bytes);
-    assert_int_equal(t->len, t->ts->bytes);
+    assert_int_equal(all.len, t->ts->mux.bytes);
+    assert_int_equal(t->len, t->ts->mux.bytes);
     assert_int_equal(t->skipped, t->ts->skipped);
     t->out = all.data;
 }
@@ -1080,13 +1080,13 @@ test_reuse(void **state)
     fill(t);
     run_once(t, 1);
     run_once(t, 0);
-    size = t->ts->out.size;
+    size = t->ts->mux.out.size;
 
     for (i = 0; i < 20; i++) {
         free(t->out);
         run_once(t, 1);
         run_once(t, 0);
-        assert_int_equal(t->ts->out.size, size);
+        assert_int_equal(t->ts->mux.out.size, size);
     }
 }
 
