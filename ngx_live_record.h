@@ -61,6 +61,7 @@ typedef struct {
 
     ngx_str_t                  root;           /* dir */
     ngx_flag_t                 fsync;
+    ngx_flag_t                 directio;
 
     ngx_str_t                  endpoint;       /* of stores, as the rest */
     ngx_str_t                  region;

@@ -83,6 +83,10 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
     { ngx_string("fsync"), 1, 1, ngx_live_record_set_flag,
       offsetof(ngx_live_record_bucket_t, fsync), NGX_LIVE_RECORD_IN_DIR, NULL },
 
+    { ngx_string("directio"), 1, 1, ngx_live_record_set_flag,
+      offsetof(ngx_live_record_bucket_t, directio),
+      NGX_LIVE_RECORD_IN_DIR, NULL },
+
     { ngx_string("endpoint"), 1, 1, ngx_live_record_set_str,
       offsetof(ngx_live_record_bucket_t, endpoint),
       NGX_LIVE_RECORD_IN_STORE, NULL },
@@ -233,6 +237,7 @@ ngx_live_record_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     b->name = value[1];
     b->type = NGX_CONF_UNSET_UINT;
     b->fsync = NGX_CONF_UNSET;
+    b->directio = NGX_CONF_UNSET;
     b->ssl_verify = NGX_CONF_UNSET;
     b->signature = NGX_CONF_UNSET_UINT;
     b->conditional_put = NGX_CONF_UNSET;
@@ -311,6 +316,7 @@ ngx_live_record_bucket_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
     }
 
     ngx_conf_init_value(b->fsync, 0);
+    ngx_conf_init_value(b->directio, 1);
     ngx_conf_init_value(b->ssl_verify, 1);
     ngx_conf_init_uint_value(b->signature, 4);
     ngx_conf_init_value(b->conditional_put, 1);

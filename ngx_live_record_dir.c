@@ -219,6 +219,8 @@ ngx_live_record_dir_part(ngx_live_record_request_t *req, lr_dir_upload_t *u)
 static ngx_int_t
 ngx_live_record_dir_open(ngx_live_record_request_t *req, ngx_uint_t size)
 {
+    req->body.direct = req->bucket->directio;
+
     if (req->bucket->limit_rate) {
         req->body.pace = ngx_live_record_limit_pace;
         req->body.pace_data = req->bucket;

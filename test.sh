@@ -95,7 +95,8 @@ failures() {
 
     nginx)
         # what the tests said of it, and prove's own list of them
-        grep -A 12 '^#   Failed test' "$logs/$1.log" | tail -n 150
+        grep -A 12 '^#   Failed test' "$logs/$1.log" | tail -n 150 \
+            | cut -c 1-200
         sed -n '/^Test Summary Report/,$p' "$logs/$1.log" | tail -n 100
         ;;
 

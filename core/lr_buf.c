@@ -48,6 +48,41 @@ lr_buf_reserve(lr_buf_t *b, size_t n)
 }
 
 
+int
+lr_buf_align(lr_buf_t *b, size_t size, size_t align)
+{
+    void  *p;
+
+    if (b->failed) {
+        return LR_ERROR;
+    }
+
+    if (b->size >= size && (uintptr_t) b->data % align == 0) {
+        return LR_OK;
+    }
+
+    if (size < b->len) {
+        size = b->len;
+    }
+
+    if (posix_memalign(&p, align, size) != 0) {
+        b->failed = 1;
+        return LR_ERROR;
+    }
+
+    if (b->len) {
+        memcpy(p, b->data, b->len);
+    }
+
+    free(b->data);
+
+    b->data = p;
+    b->size = size;
+
+    return LR_OK;
+}
+
+
 void
 lr_buf_append(lr_buf_t *b, const void *p, size_t n)
 {

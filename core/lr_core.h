@@ -45,6 +45,13 @@ typedef struct {
 
 /* makes room for n more bytes; LR_ERROR when there is no memory */
 int lr_buf_reserve(lr_buf_t *b, size_t n);
+
+/*
+ * Makes the size at least that, and the data begin at a multiple of "align",
+ * a power of 2, until the buffer has to grow; LR_ERROR: no memory
+ */
+int lr_buf_align(lr_buf_t *b, size_t size, size_t align);
+
 void lr_buf_append(lr_buf_t *b, const void *p, size_t n);
 void lr_buf_puts(lr_buf_t *b, const char *s);
 void lr_buf_printf(lr_buf_t *b, const char *fmt, ...)

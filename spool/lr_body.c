@@ -67,6 +67,8 @@ lr_body_open(lr_body_t *b, unsigned size)
 
     b->done = 0;
     b->given = 0;
+    b->first = 0;
+    b->piece = LR_BODY_PIECE;
     b->ended = 0;
     b->size = b->text.len;
 
@@ -256,9 +258,27 @@ lr_body_hint(lr_body_t *b)
 
 
 int
+lr_body_pieces(lr_body_t *b, size_t first, size_t size, size_t align)
+{
+    b->first = first;
+    b->piece = size;
+
+    /* what goes beyond a piece is a sample */
+
+    if (lr_buf_align(b->out, size + size / 2, align) != LR_OK) {
+        errno = ENOMEM;
+        return LR_ERROR;
+    }
+
+    return LR_OK;
+}
+
+
+int
 lr_body_next(lr_body_t *b, u_char **p, size_t *n)
 {
     int        rc;
+    size_t     want;
     lr_buf_t  *out;
 
     if (b->kind == LR_BODY_TEXT) {
@@ -282,7 +302,9 @@ lr_body_next(lr_body_t *b, u_char **p, size_t *n)
         b->given = 0;
     }
 
-    while (out->len < LR_BODY_PIECE && !b->ended) {
+    want = b->first ? b->first : b->piece;
+
+    while (out->len < want && !b->ended) {
 
         rc = b->kind == LR_BODY_TS ? lr_body_next_ts(b)
                                    : lr_file_next(&b->engine->file, out);
@@ -305,7 +327,8 @@ lr_body_next(lr_body_t *b, u_char **p, size_t *n)
         return LR_DECLINED;
     }
 
-    b->given = out->len < LR_BODY_PIECE ? out->len : LR_BODY_PIECE;
+    b->first = 0;
+    b->given = out->len < want ? out->len : want;
     b->done += b->given;
 
     *p = out->data;

@@ -63,6 +63,8 @@ typedef struct {
     void                (*pace)(void *data, size_t n);
     void                 *pace_data;
 
+    unsigned              direct:1;   /* for lr_dir_body(), see lr_direct.h */
+
     /* set by lr_body_open() and lr_body_next() */
 
     unsigned              opened:1;
@@ -70,6 +72,8 @@ typedef struct {
     uint64_t              size;       /* in all, if it was asked for */
     uint64_t              done;       /* given out so far */
     size_t                given;      /* by the last call */
+    size_t                first;      /* bytes of the first piece, 0: "piece" */
+    size_t                piece;
     lr_buf_t             *out;
     lr_tracks_t           tracks;     /* of TS: known at the end */
 
@@ -90,6 +94,15 @@ void lr_body_free(lr_body_t *b);
  * say that there is no such fragment any more, or nothing in it.
  */
 int lr_body_open(lr_body_t *b, unsigned size);
+
+/*
+ * Between the open and the first piece of media: pieces of "size" bytes, but
+ * for the last one, and for the first one, of "first" bytes if not 0; "size"
+ * is a multiple of "align", which is a power of 2, and each piece begins in
+ * memory at a multiple of it unless a sample was longer than all of a piece.
+ * LR_ERROR with errno: no memory.
+ */
+int lr_body_pieces(lr_body_t *b, size_t first, size_t size, size_t align);
 
 /*
  * Gives the next piece, good until the next call.  LR_DECLINED at the end,

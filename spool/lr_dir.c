@@ -12,6 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lr_dir.h"
+#include "lr_direct.h"
+
+
+/* of what goes past the page cache: each is waited for */
+#define LR_DIR_PIECE  1048576
 
 
 static int lr_dir_link(const char *temp, const char *path);
@@ -187,9 +192,30 @@ lr_dir_make(char *path, size_t root, unsigned fsync)
 int
 lr_dir_body(int fd, lr_body_t *body, uint64_t max)
 {
-    int      rc;
-    size_t   len;
-    u_char  *p;
+    int          rc, media;
+    off_t        offset;
+    size_t       len;
+    u_char      *p;
+    lr_direct_t  direct;
+
+    media = body->kind != LR_BODY_TEXT;
+    offset = lseek(fd, 0, SEEK_CUR);
+
+    if (offset == -1) {
+        return LR_ERROR;
+    }
+
+    lr_direct_begin(&direct, fd, (uint64_t) offset, media && body->direct);
+
+    /* the first piece ends with a block of the file, so the others fit */
+
+    if (direct.able
+        && lr_body_pieces(body, -(size_t) offset & (LR_DIRECT_ALIGN - 1),
+                          LR_DIR_PIECE, LR_DIRECT_ALIGN)
+           != LR_OK)
+    {
+        return LR_ERROR;
+    }
 
     for ( ;; ) {
         rc = lr_body_next(body, &p, &len);
@@ -207,11 +233,11 @@ lr_dir_body(int fd, lr_body_t *body, uint64_t max)
             return LR_ERROR;
         }
 
-        if (body->pace && body->kind != LR_BODY_TEXT) {
+        if (body->pace && media) {
             body->pace(body->pace_data, len);
         }
 
-        if (lr_dir_write(fd, p, len) != LR_OK) {
+        if (lr_direct_write(&direct, p, len) != LR_OK) {
             return LR_ERROR;
         }
     }
@@ -221,31 +247,7 @@ lr_dir_body(int fd, lr_body_t *body, uint64_t max)
         return LR_DECLINED;
     }
 
-    return LR_OK;
-}
-
-
-int
-lr_dir_write(int fd, const u_char *p, size_t n)
-{
-    ssize_t  got;
-
-    while (n) {
-        got = write(fd, p, n);
-
-        if (got == -1) {
-            if (errno == EINTR) {
-                continue;
-            }
-
-            return LR_ERROR;
-        }
-
-        p += got;
-        n -= (size_t) got;
-    }
-
-    return LR_OK;
+    return lr_direct_end(&direct);
 }
 
 

@@ -63,8 +63,6 @@ int lr_dir_create(char *path, size_t root, unsigned fsync);
  */
 int lr_dir_body(int fd, lr_body_t *body, uint64_t max);
 
-int lr_dir_write(int fd, const u_char *p, size_t n);
-
 /*
  * Gives a finished file its name as well; who calls removes the old one,
  * which may be gone.  With "keep", LR_DECLINED when something else has the

@@ -14,6 +14,7 @@
 #include "lr_crc64.h"
 #include "lr_dir.h"
 #include "lr_dir_parts.h"
+#include "lr_direct.h"
 
 
 /* no file system that could use it has larger blocks */
@@ -475,10 +476,11 @@ failed:
 static int
 lr_dir_copy(int to, int from, uint64_t n)
 {
-    int      err;
-    off_t    at;
-    u_char  *buf;
-    ssize_t  got;
+    int          err;
+    off_t        at;
+    u_char      *buf;
+    ssize_t      got;
+    lr_direct_t  plain;
 
     at = 0;
 
@@ -506,6 +508,8 @@ lr_dir_copy(int to, int from, uint64_t n)
         return LR_ERROR;
     }
 
+    lr_direct_begin(&plain, to, 0, 0);
+
     while (n) {
         got = pread(from, buf,
                     n < LR_DIR_ALIGN_MAX ? (size_t) n : LR_DIR_ALIGN_MAX, at);
@@ -514,7 +518,7 @@ lr_dir_copy(int to, int from, uint64_t n)
             errno = EIO;
         }
 
-        if (got <= 0 || lr_dir_write(to, buf, (size_t) got) != LR_OK) {
+        if (got <= 0 || lr_direct_write(&plain, buf, (size_t) got) != LR_OK) {
             break;
         }
 

@@ -99,7 +99,7 @@ for (qw/ cycle fragment grace /) {
     $defaults{"live_record/$_"} = duration(calculate($1));
 }
 
-for (qw/ fsync ssl_verify conditional_put /) {
+for (qw/ fsync directio ssl_verify conditional_put /) {
     $conf =~ /ngx_conf_init_value\(b->$_, (\d)\)/ or next;
     $defaults{"live_record_bucket/$_"} = $1 ? 'on' : 'off';
 }
@@ -121,7 +121,7 @@ $defaults{"live_record_bucket/$_"} = 'off' for qw/ proxy /;
 $defaults{'live_record_bucket/checksum'} = lc $1
     if $conf =~ /init_uint_value\(b->checksum, NGX_LIVE_RECORD_(\w+)\)/;
 
-is(scalar keys %defaults, 19, 'the defaults are understood');
+is(scalar keys %defaults, 20, 'the defaults are understood');
 
 for my $what (sort keys %defaults) {
     my ($name) = $what =~ /(\w+)$/;

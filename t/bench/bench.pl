@@ -70,6 +70,13 @@ my %modes = (
         conf => 'live_record * { bucket local; fragment 30s; grace 2s; }',
     },
 
+    cached => {
+        title => 'directio off',
+        main => 'live_record_bucket local { type dir;'
+            . ' root %%TESTDIR%%/bucket; directio off; }',
+        conf => 'live_record * { bucket local; fragment 30s; grace 2s; }',
+    },
+
     files => {
         title => 'm3u8 mp4 flv',
         only => 'a',
@@ -92,16 +99,16 @@ my %modes = (
     },
 );
 
-my @modes = qw/ plain record hls module files oss /;
+my @modes = qw/ plain record hls module cached files oss /;
 
 my $usage = <<'EOF_USAGE';
 usage: bench.pl [options]
   --only NAMES     scenarios, e.g. "a" or "a,c"
-  --modes NAMES    of plain,record,hls,module,files,oss; plain is always
-                   there, files and oss are for scenario a
+  --modes NAMES    of plain,record,hls,module,cached,files,oss; plain is
+                   always there, files and oss are for scenario a
   --rounds N       how often each is run (BENCH_ROUNDS, or 3)
   --scale X        so much of each scenario's length (1)
-  --no-touch       does not use most of the free memory once beforehand
+  --no-fill        does not fill the free memory before each run
   --markdown       the tables in Markdown
 
 Scenarios, each with one nginx worker:
@@ -116,9 +123,9 @@ EOF_USAGE
 
 ###############################################################################
 
-my %opt = (rounds => $ENV{BENCH_ROUNDS} || 3, touch => 1, scale => 1);
+my %opt = (rounds => $ENV{BENCH_ROUNDS} || 3, fill => 1, scale => 1);
 
-GetOptions(\%opt, 'only=s', 'modes=s', 'rounds=i', 'scale=f', 'touch!',
+GetOptions(\%opt, 'only=s', 'modes=s', 'rounds=i', 'scale=f', 'fill!',
     'markdown', 'help') && !@ARGV or do { print STDERR $usage; exit 2 };
 
 if ($opt{help}) {
@@ -157,8 +164,6 @@ for my $s (@scenarios) {
 
 my $machine = machine();
 my $began = time();
-
-touch_memory() if $opt{touch};
 
 for my $round (1 .. $opt{rounds}) {
     for my $s (@scenarios) {
@@ -209,6 +214,7 @@ sub run_one {
     mkdir $t->dir() . '/out';
     chmod 0777, $t->dir() . '/out';
 
+    fill_memory() if $opt{fill};
     $t->start();
 
     my @workers = $t->workers(all => 1);

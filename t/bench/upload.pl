@@ -78,7 +78,7 @@ usage: upload.pl [options]
   --streams N      of 4 Mbit/s each, as fast as they are taken (16)
   --seconds N      of media of each (60)
   --rounds N       how often each is run (BENCH_ROUNDS, or 3)
-  --no-touch       does not use most of the free memory once beforehand
+  --no-fill        does not fill the free memory before each run
   --markdown       the tables in Markdown
 
 What is not installed of rclone, s3cmd and awscli is left out.
@@ -87,10 +87,10 @@ Exit status: 0 all was measured, whether the target is met or not, 1
 something failed, 2 bad arguments.
 EOF_USAGE
 
-my %opt = (streams => 16, seconds => 60, touch => 1,
+my %opt = (streams => 16, seconds => 60, fill => 1,
     rounds => $ENV{BENCH_ROUNDS} || 3);
 
-GetOptions(\%opt, 'streams=i', 'seconds=i', 'rounds=i', 'touch!', 'markdown',
+GetOptions(\%opt, 'streams=i', 'seconds=i', 'rounds=i', 'fill!', 'markdown',
     'help') && !@ARGV or do { print STDERR $usage; exit 2 };
 
 if ($opt{help}) {
@@ -122,8 +122,6 @@ my $file = media('bench_big', seconds => 40, fps => 30, bframes => 0,
 my (%runs, @order, @failures);
 my $machine = machine();
 my $began = time();
-
-touch_memory() if $opt{touch};
 
 for my $round (1 .. $opt{rounds}) {
     theirs();

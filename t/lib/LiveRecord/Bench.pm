@@ -16,7 +16,7 @@ use POSIX qw/ strftime sysconf _SC_CLK_TCK /;
 
 use LiveRecord;
 
-our @EXPORT = qw/ cpu_of rss_of hwm_of touch_memory machine put_aside
+our @EXPORT = qw/ cpu_of rss_of hwm_of fill_memory machine put_aside
     write_bench_conf markdown verdict median spread table /;
 
 ###############################################################################
@@ -141,34 +141,37 @@ sub hwm_of {
     return $sum;
 }
 
-# A virtual machine gets its memory from the host when it is used for the
-# first time, and that time is put down to whoever uses it: the page cache of
-# those who write would look expensive in the first runs.  So most of what is
-# free is used once by a child, which gives it back by its end.
+# A server that has run for a day has no free memory: what is written takes the
+# pages of files that nobody reads any more.  On a virtual machine that has just
+# started, or that gives back to its host what is free for two seconds, free
+# pages have to be had from the host one by one, at the cost of whoever uses
+# them first, which is several times the cost of writing to them.  So before
+# each run what is free is filled with the pages of a file that is all hole.
 
-sub touch_memory {
-    my ($kb) = read_file('/proc/meminfo') =~ /^MemAvailable:\s+(\d+)/m;
-    return unless $kb;
+my $hole;
 
-    my $pid = fork();
-    die "fork: $!\n" unless defined $pid;
+sub fill_memory {
+    my $total = memory('MemTotal');
 
-    if ($pid == 0) {
-
-        # if that is more than we may have, nobody else is to die of it
-        eval { write_file('/proc/self/oom_score_adj', '1000') };
-
-        my $chunk = 16 << 20;
-        my @kept;
-
-        # each chunk is written to, which is what this is about
-        push @kept, "\1" x $chunk for 1 .. int($kb * 1024 * 0.6 / $chunk);
-
-        POSIX::_exit(0);
+    if (!$hole) {
+        open $hole, '+>', "$ENV{TMPDIR}/hole" or die "hole: $!\n";
+        truncate $hole, 2 * $total or die "hole: $!\n";
     }
 
-    waitpid $pid, 0;
-    print STDERR "memory could not be touched\n" if $?;
+    # on from where it ended, since the oldest pages are the first to go
+
+    for (my $read = 0; $read < $total; $read += 64 << 20) {
+        return if memory('MemFree') < $total / 32;
+
+        for (1 .. 64) {
+            sysread $hole, my $buf, 1 << 20 or sysseek $hole, 0, 0;
+        }
+    }
+}
+
+sub memory {
+    my ($name) = @_;
+    return read_file('/proc/meminfo') =~ /^$name:\s+(\d+)/m ? $1 << 10 : 0;
 }
 
 sub machine {

@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <errno.h>
 
 
-/* realloc() fails when it is told to */
+/* there is no memory when it is told so */
 
 static int  no_memory;
 
@@ -24,9 +25,18 @@ test_lr_realloc(void *p, size_t n)
 }
 
 
+static int
+test_lr_memalign(void **p, size_t align, size_t n)
+{
+    return no_memory ? ENOMEM : posix_memalign(p, align, n);
+}
+
+
 #define realloc  test_lr_realloc
+#define posix_memalign  test_lr_memalign
 #include "../../../core/lr_buf.c"
 #undef realloc
+#undef posix_memalign
 
 
 static void
@@ -90,6 +100,56 @@ reserve(void **state)
         assert_int_equal(lr_buf_reserve(&b, b.size - b.len), LR_OK);
         assert_ptr_equal(b.data, p);
     }
+
+    lr_buf_free(&b);
+}
+
+
+static void
+aligned(void **state)
+{
+    size_t    i;
+    u_char   *p;
+    lr_buf_t  b;
+
+    (void) state;
+
+    memset(&b, 0, sizeof(lr_buf_t));
+
+    lr_buf_puts(&b, "what was there before");
+
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(lr_buf_align(&b, 10000, 4096), LR_OK);
+        assert_int_equal((uintptr_t) b.data % 4096, 0);
+        assert_true(b.size >= 10000);
+        assert_int_equal(b.len, 21);
+        assert_memory_equal(b.data, "what was there before", 21);
+
+        /* it stays where it is while there is room */
+
+        p = b.data;
+        assert_int_equal(lr_buf_reserve(&b, 9000), LR_OK);
+        assert_int_equal(lr_buf_align(&b, 5000, 4096), LR_OK);
+        assert_ptr_equal(b.data, p);
+
+        /* grown, and no longer aligned perhaps */
+
+        assert_int_equal(lr_buf_reserve(&b, b.size + i), LR_OK);
+        assert_memory_equal(b.data, "what was there before", 21);
+    }
+
+    b.len = b.size;
+    memset(b.data, 'x', b.len);
+    assert_int_equal(lr_buf_align(&b, b.len + 1, 4096), LR_OK);
+    assert_int_equal(b.data[b.len - 1], 'x');
+
+    /* no memory */
+
+    no_memory = 1;
+    assert_int_equal(lr_buf_align(&b, b.size + 1, 4096), LR_ERROR);
+    assert_true(b.failed);
+    no_memory = 0;
+    assert_int_equal(lr_buf_align(&b, 1, 1), LR_ERROR);
 
     lr_buf_free(&b);
 }
@@ -210,6 +270,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(grows),
         cmocka_unit_test(reserve),
+        cmocka_unit_test(aligned),
         cmocka_unit_test(formats),
         cmocka_unit_test(fails),
         cmocka_unit_test(byte_order),

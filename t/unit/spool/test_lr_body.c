@@ -186,6 +186,74 @@ fragments(void **state)
 }
 
 
+/* pieces of another length, each at a multiple of it in memory */
+
+static void
+in_pieces(void **state)
+{
+    int          rc;
+    size_t       i, n, first, at, pieces;
+    u_char      *p;
+    lr_buf_t     flv, whole;
+    lr_body_t    b;
+    lr_engine_t  e;
+
+    memset(&flv, 0, sizeof(flv));
+    memset(&whole, 0, sizeof(whole));
+    memset(&b, 0, sizeof(b));
+    memset(&e, 0, sizeof(e));
+
+    check_fragment(&flv, NULL, 300, 20000);
+    check_write(*state, "000001.flv", flv.data, flv.len);
+
+    source(&b, *state, LR_BODY_TS, 1, 123456);
+    b.engine = &e;
+
+    assert_int_equal(lr_body_open(&b, 0), LR_OK);
+    collect(&b, &whole, &pieces);
+    lr_body_close(&b);
+
+    for (i = 0; i < 5; i++) {
+        first = i * 1000;
+        assert_int_equal(lr_body_open(&b, i % 2), LR_OK);
+        assert_int_equal(lr_body_pieces(&b, first, 1048576, 4096), LR_OK);
+
+        for (at = 0;
+             (rc = lr_body_next(&b, &p, &n)) == LR_OK;
+             at += n)
+        {
+            assert_int_equal((uintptr_t) p % 4096, 0);
+
+            if (at == 0 && first) {
+                assert_int_equal(n, first);
+
+            } else if (at + n < whole.len) {
+                assert_int_equal(n, 1048576);
+            }
+
+            assert_true(at + n <= whole.len);
+            assert_memory_equal(p, whole.data + at, n);
+        }
+
+        assert_int_equal(rc, LR_DECLINED);
+        assert_int_equal(at, whole.len);
+        lr_body_close(&b);
+    }
+
+    /* the next one has pieces as ever */
+
+    assert_int_equal(lr_body_open(&b, 0), LR_OK);
+    assert_int_equal(lr_body_next(&b, &p, &n), LR_OK);
+    assert_int_equal(n, LR_BODY_PIECE);
+    lr_body_close(&b);
+
+    lr_body_free(&b);
+    lr_engine_free(&e);
+    lr_buf_free(&whole);
+    lr_buf_free(&flv);
+}
+
+
 static void
 nothing(void **state)
 {
@@ -422,6 +490,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         t(texts),
         t(fragments),
+        t(in_pieces),
         t(nothing),
         t(files),
     };

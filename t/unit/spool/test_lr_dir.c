@@ -162,6 +162,77 @@ puts_and_keeps(void **state)
 }
 
 
+/* a fragment is the same whichever way it went, on a file system of any kind */
+
+static void
+direct(void **state)
+{
+    char         root[] = "/tmp/lr_test.XXXXXX";
+    char        *roots[2];
+    size_t       i, n, frames;
+    lr_buf_t     flv, first, got;
+    uint64_t     bytes;
+    lr_body_t    b;
+    lr_engine_t  e;
+
+    assert_non_null(mkdtemp(root));
+    roots[0] = *state;
+    roots[1] = root;
+
+    memset(&flv, 0, sizeof(flv));
+    memset(&first, 0, sizeof(first));
+    memset(&got, 0, sizeof(got));
+    memset(&e, 0, sizeof(e));
+
+    for (frames = 1; frames < 200; frames += 60) {
+        check_fragment(&flv, NULL, (unsigned) frames, 20000);
+
+        for (i = 0; i < 4; i++) {
+            check_write(roots[i / 2], "000001.flv", flv.data, flv.len);
+
+            memset(&b, 0, sizeof(b));
+            b.fragments = calloc(1, sizeof(lr_file_fragment_t));
+            assert_non_null(b.fragments);
+            b.fragments->number = 1;
+            b.kind = LR_BODY_TS;
+            b.dir = roots[i / 2];
+            b.n = 1;
+            b.engine = &e;
+            b.direct = i % 2;
+
+            assert_int_equal(lr_body_open(&b, 0), LR_OK);
+            assert_int_equal(lr_dir_put(b.dir, "a.ts", "id", &b, 0, 0, &bytes,
+                                        err, sizeof(err)), LR_OK);
+            assert_int_equal(b.done, bytes);
+            lr_body_close(&b);
+
+            got.len = 0;
+            n = frames * 20000 * 2;
+            assert_int_equal(lr_dir_get(b.dir, "a.ts", n + 100000,
+                                        i ? &got : &first, err, sizeof(err)),
+                             LR_OK);
+            assert_int_equal((i ? &got : &first)->len, bytes);
+            assert_int_equal(bytes % 188, 0);
+
+            if (i) {
+                assert_int_equal(got.len, first.len);
+                assert_memory_equal(got.data, first.data, got.len);
+            }
+
+            lr_body_free(&b);
+        }
+
+        first.len = 0;
+    }
+
+    lr_engine_free(&e);
+    lr_buf_free(&got);
+    lr_buf_free(&first);
+    lr_buf_free(&flv);
+    check_rm(root);
+}
+
+
 static void
 in_the_way(void **state)
 {
@@ -475,6 +546,7 @@ main(void)
 #define t(f)  cmocka_unit_test_setup_teardown(f, check_setup, check_teardown)
     const struct CMUnitTest  tests[] = {
         t(puts_and_keeps),
+        t(direct),
         t(in_the_way),
         t(full_disk),
         t(deletes),

@@ -383,6 +383,84 @@ makes_room(const char *root)
 }
 
 
+/* media that goes past the page cache, from any offset on */
+
+static void
+direct(void **state)
+{
+    int                  fd, rc;
+    char                 path[CHECK_PATH];
+    char                *root;
+    size_t               i, n;
+    u_char              *p, *got;
+    lr_buf_t             flv, want;
+    lr_body_t            b;
+    lr_engine_t          e;
+
+    static const size_t  offsets[] = { 0, 1, 1000, 4095, 4096, 70001 };
+
+    memset(&flv, 0, sizeof(flv));
+    memset(&want, 0, sizeof(want));
+    memset(&e, 0, sizeof(e));
+    check_fragment(&flv, NULL, 120, 30000);
+
+    each_root(root) {
+        check_write(root, "000001.flv", flv.data, flv.len);
+
+        for (i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+            assert_int_equal(begin(root, KEY, 0), LR_OK);
+
+            if (offsets[i]) {
+                assert_int_equal(part(root, 2, 0, offsets[i]), LR_OK);
+            }
+
+            memset(&b, 0, sizeof(b));
+            b.fragments = calloc(1, sizeof(lr_file_fragment_t));
+            assert_non_null(b.fragments);
+            b.fragments->number = 1;
+            b.kind = LR_BODY_TS;
+            b.dir = root;
+            b.n = 1;
+            b.engine = &e;
+            b.direct = 1;
+
+            set(root, KEY, 0);
+            assert_int_equal(lr_body_open(&b, 1), LR_OK);
+            assert_int_equal(lr_dir_part(&up, 3, offsets[i], &b), LR_OK);
+            lr_body_close(&b);
+
+            want.len = 0;
+            assert_int_equal(lr_body_open(&b, 1), LR_OK);
+
+            while ((rc = lr_body_next(&b, &p, &n)) == LR_OK) {
+                lr_buf_append(&want, p, n);
+            }
+
+            assert_int_equal(rc, LR_DECLINED);
+            assert_int_equal(want.len, b.size);
+            assert_true(want.len > 3000000);
+            lr_body_close(&b);
+            lr_body_free(&b);
+
+            got = malloc(want.len + 1);
+            assert_non_null(got);
+
+            fd = open(work(path, root, "part"), O_RDONLY);
+            assert_true(fd != -1);
+            assert_int_equal(pread(fd, got, want.len + 1, (off_t) offsets[i]),
+                             want.len);
+            assert_memory_equal(got, want.data, want.len);
+            close(fd);
+            free(got);
+        }
+    }
+
+    lr_engine_free(&e);
+    lr_buf_free(&want);
+    lr_buf_free(&flv);
+}
+
+
 static void
 in_parts(void **state)
 {
@@ -1233,6 +1311,7 @@ main(void)
 {
 #define t(f)  cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest  tests[] = {
+        t(direct),
         t(in_parts),
         t(again),
         t(killed),
