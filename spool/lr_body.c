@@ -9,14 +9,6 @@
 #include "lr_body.h"
 
 
-/*
- * The length of all pieces but the last.  A file that is written in such
- * steps gets its memory in large parts.
- */
-
-#define LR_BODY_PIECE  262144
-
-
 static int lr_body_open_ts(lr_body_t *b, unsigned size);
 static int lr_body_open_file(lr_body_t *b);
 static int lr_body_count(lr_body_t *b);

@@ -22,6 +22,14 @@
 #include "lr_ts.h"
 
 
+/*
+ * The length of all pieces but the last, unless another is asked for.  A file
+ * that is written in such steps gets its memory in large parts.
+ */
+
+#define LR_BODY_PIECE  262144
+
+
 typedef enum {
     LR_BODY_TEXT = 0,
     LR_BODY_TS,               /* a fragment */

@@ -211,7 +211,8 @@ lr_dir_body(int fd, lr_body_t *body, uint64_t max)
 
     if (direct.able
         && lr_body_pieces(body, -(size_t) offset & (LR_DIRECT_ALIGN - 1),
-                          LR_DIR_PIECE, LR_DIRECT_ALIGN)
+                          body->pace ? LR_BODY_PIECE : LR_DIR_PIECE,
+                          LR_DIRECT_ALIGN)
            != LR_OK)
     {
         return LR_ERROR;

@@ -179,8 +179,8 @@ lr_bench(const char *name, lr_media_t *m, unsigned count, double gb)
                 return;
             }
 
-            if (ts->out.len > 256 * 1024) {
-                ts->out.len = 0;
+            if (ts->mux.out.len > 256 * 1024) {
+                ts->mux.out.len = 0;
             }
         }
 
@@ -188,8 +188,8 @@ lr_bench(const char *name, lr_media_t *m, unsigned count, double gb)
             return;
         }
 
-        ts->out.len = 0;
-        bytes += ts->bytes;
+        ts->mux.out.len = 0;
+        bytes += ts->mux.bytes;
         skipped += ts->skipped;
     }
 
@@ -199,7 +199,7 @@ lr_bench(const char *name, lr_media_t *m, unsigned count, double gb)
            "%zu bytes of output buffer\n",
            name, cpu / ((double) total / 1e9),
            100.0 * (double) bytes / (double) total - 100, skipped,
-           ts->out.size);
+           ts->mux.out.size);
 
     lr_ts_destroy(ts);
 }
