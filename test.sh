@@ -95,14 +95,14 @@ failures() {
 
     nginx)
         # what the tests said of it, and prove's own list of them
-        grep -A 12 '^#   Failed test' "$logs/$1.log" | tail -n 150 \
-            | cut -c 1-200
+        grep -A 12 -e '^[# ]*#   Failed test' -e 'waited in vain' \
+            -e '^# Looks like' "$logs/$1.log" | tail -n 150 | cut -c 1-200
         sed -n '/^Test Summary Report/,$p' "$logs/$1.log" | tail -n 100
         ;;
 
     unit)
-        grep -e 'FAILED' -e 'ERROR' -e 'Error' -e '^make' "$logs/$1.log" \
-            | tail -n 50
+        grep -i -e failed -e error -e fault -e abort -e '^make' \
+            "$logs/$1.log" | tail -n 50 | cut -c 1-200
         ;;
 
     *)

@@ -61,8 +61,8 @@ lr_buf_align(lr_buf_t *b, size_t size, size_t align)
         return LR_OK;
     }
 
-    if (size < b->len) {
-        size = b->len;
+    if (size < b->size) {
+        size = b->size;
     }
 
     if (posix_memalign(&p, align, size) != 0) {

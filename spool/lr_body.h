@@ -107,7 +107,7 @@ int lr_body_open(lr_body_t *b, unsigned size);
  * Between the open and the first piece of media: pieces of "size" bytes, but
  * for the last one, and for the first one, of "first" bytes if not 0; "size"
  * is a multiple of "align", which is a power of 2, and each piece begins in
- * memory at a multiple of it unless a sample was longer than all of a piece.
+ * memory at a multiple of it unless a sample was longer than half a piece.
  * LR_ERROR with errno: no memory.
  */
 int lr_body_pieces(lr_body_t *b, size_t first, size_t size, size_t align);

@@ -193,29 +193,26 @@ int
 lr_dir_body(int fd, lr_body_t *body, uint64_t max)
 {
     int          rc, media;
-    off_t        offset;
     size_t       len;
     u_char      *p;
     lr_direct_t  direct;
 
     media = body->kind != LR_BODY_TEXT;
-    offset = lseek(fd, 0, SEEK_CUR);
 
-    if (offset == -1) {
+    if (lr_direct_begin(&direct, fd, media && body->direct) != LR_OK) {
         return LR_ERROR;
     }
-
-    lr_direct_begin(&direct, fd, (uint64_t) offset, media && body->direct);
 
     /* the first piece ends with a block of the file, so the others fit */
 
     if (direct.able
-        && lr_body_pieces(body, -(size_t) offset & (LR_DIRECT_ALIGN - 1),
+        && lr_body_pieces(body,
+                          -(size_t) direct.offset & (LR_DIRECT_ALIGN - 1),
                           body->pace ? LR_BODY_PIECE : LR_DIR_PIECE,
                           LR_DIRECT_ALIGN)
            != LR_OK)
     {
-        return LR_ERROR;
+        return LR_DECLINED;
     }
 
     for ( ;; ) {

@@ -501,14 +501,16 @@ lr_dir_copy(int to, int from, uint64_t n)
 
     /* whatever it was, reading and writing will tell */
 
+    if (lr_direct_begin(&plain, to, 0) != LR_OK) {
+        return LR_ERROR;
+    }
+
     buf = malloc(LR_DIR_ALIGN_MAX);
 
     if (buf == NULL) {
         errno = ENOMEM;
         return LR_ERROR;
     }
-
-    lr_direct_begin(&plain, to, 0, 0);
 
     while (n) {
         got = pread(from, buf,

@@ -14,6 +14,13 @@
 #include "lr_direct.h"
 
 
+/* younger than the other in <linux/magic.h> */
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC  0x58465342
+#endif
+
+
 #ifdef O_DIRECT
 #define LR_DIRECT_FLAG  O_DIRECT
 #else
@@ -25,13 +32,23 @@ static unsigned lr_direct_able(int fd);
 static int lr_direct_set(lr_direct_t *d, unsigned on);
 
 
-void
-lr_direct_begin(lr_direct_t *d, int fd, uint64_t offset, unsigned direct)
+int
+lr_direct_begin(lr_direct_t *d, int fd, unsigned direct)
 {
+    off_t  offset;
+
+    offset = lseek(fd, 0, SEEK_CUR);
+
+    if (offset == -1) {
+        return LR_ERROR;
+    }
+
     d->fd = fd;
-    d->offset = offset;
+    d->offset = (uint64_t) offset;
     d->able = direct && lr_direct_able(fd);
     d->on = 0;
+
+    return LR_OK;
 }
 
 
@@ -76,7 +93,12 @@ lr_direct_write(lr_direct_t *d, const u_char *p, size_t n)
             return LR_ERROR;
         }
 
-        got = write(d->fd, p, d->on ? len : n);
+        /*
+         * Linux 6.1.64 left the position where it was after a direct write,
+         * so nothing is asked of it here.
+         */
+
+        got = pwrite(d->fd, p, d->on ? len : n, (off_t) d->offset);
 
         if (got == -1) {
             if (errno == EINTR) {
@@ -134,5 +156,9 @@ lr_direct_set(lr_direct_t *d, unsigned on)
 int
 lr_direct_end(lr_direct_t *d)
 {
-    return d->on ? lr_direct_set(d, 0) : LR_OK;
+    if (d->on && lr_direct_set(d, 0) != LR_OK) {
+        return LR_ERROR;
+    }
+
+    return lseek(d->fd, (off_t) d->offset, SEEK_SET) == -1 ? LR_ERROR : LR_OK;
 }

@@ -6,7 +6,7 @@
  * known to do that well: ext4 and XFS.  What nobody reads soon costs a copy
  * and a page of memory less then, and drives nothing else out of the cache.
  *
- *     lr_direct_begin(&d, fd, offset, 1);
+ *     lr_direct_begin(&d, fd, 1);
  *     lr_direct_write(&d, p, n);           as often as is needed
  *     lr_direct_end(&d);
  *
@@ -37,16 +37,15 @@ typedef struct {
 
 
 /*
- * fd is open for writing and stands at "offset"; it stays the caller's.
- * With "direct" 0 all is written as by write().
+ * fd is open for writing, which begins where it stands; it stays the caller's.
+ * With "direct" 0 all is written as by write().  LR_ERROR with errno.
  */
-void lr_direct_begin(lr_direct_t *d, int fd, uint64_t offset,
-    unsigned direct);
+int lr_direct_begin(lr_direct_t *d, int fd, unsigned direct);
 
 /* all n bytes, or LR_ERROR with errno */
 int lr_direct_write(lr_direct_t *d, const u_char *p, size_t n);
 
-/* the descriptor is as it was; LR_ERROR with errno */
+/* the descriptor is as it was, behind what was written; LR_ERROR with errno */
 int lr_direct_end(lr_direct_t *d);
 
 

@@ -225,6 +225,7 @@ sub receive {
 
     write_bench_conf($t, $main, $conf);
 
+    fill_memory() if $opt{fill};
     $t->start();
 
     my @workers = $t->workers(all => 1);

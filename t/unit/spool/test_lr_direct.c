@@ -66,13 +66,12 @@ test_lr_fcntl(int fd, int cmd, ...)
 
 
 static ssize_t
-test_lr_write(int fd, const void *p, size_t n)
+test_lr_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    off_t    at;
     ssize_t  got;
 
     if (real) {
-        return write(fd, p, n);
+        return pwrite(fd, p, n, at);
     }
 
     calls++;
@@ -83,8 +82,6 @@ test_lr_write(int fd, const void *p, size_t n)
     }
 
     if (direct) {
-        at = lseek(fd, 0, SEEK_CUR);
-
         assert_int_equal((uintptr_t) p % 4096, 0);
         assert_int_equal(at % 4096, 0);
         assert_int_equal(n % 4096, 0);
@@ -96,7 +93,7 @@ test_lr_write(int fd, const void *p, size_t n)
         }
     }
 
-    got = write(fd, p, most && n > most ? most : n);
+    got = pwrite(fd, p, most && n > most ? most : n, at);
 
     if (direct && got > 0) {
         past += (size_t) got;
@@ -107,10 +104,10 @@ test_lr_write(int fd, const void *p, size_t n)
 
 
 #define fcntl  test_lr_fcntl
-#define write  test_lr_write
+#define pwrite  test_lr_pwrite
 #include "../../../spool/lr_direct.c"
 #undef fcntl
-#undef write
+#undef pwrite
 #include "spool_check.h"
 
 
@@ -179,7 +176,8 @@ store(const char *dir, size_t from, size_t to, size_t piece, unsigned able)
     assert_true(fd != -1);
     assert_int_equal(write(fd, data, from), from);
 
-    lr_direct_begin(&d, fd, from, able);
+    assert_int_equal(lr_direct_begin(&d, fd, able), LR_OK);
+    assert_int_equal(d.offset, from);
 
     /* whatever the file system of the test is */
 
@@ -282,7 +280,7 @@ refused(void **state)
 static void
 full_disk(void **state)
 {
-    int          fd;
+    int          fd, pair[2];
     char         path[CHECK_PATH];
     unsigned     able;
     lr_direct_t  d;
@@ -292,7 +290,7 @@ full_disk(void **state)
                   O_RDWR|O_CREAT|O_TRUNC, 0600);
         assert_true(fd != -1);
 
-        lr_direct_begin(&d, fd, 0, able);
+        assert_int_equal(lr_direct_begin(&d, fd, able), LR_OK);
         d.able = able;
 
         check_limit(1 << 20);
@@ -306,6 +304,14 @@ full_disk(void **state)
         assert_int_equal(direct, 0);
         close(fd);
     }
+
+    /* and what is no file */
+
+    assert_int_equal(pipe(pair), 0);
+    assert_int_equal(lr_direct_begin(&d, pair[1], 1), LR_ERROR);
+    assert_int_equal(errno, ESPIPE);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 
@@ -327,7 +333,7 @@ really(void **state)
     flags = fcntl(fd, F_GETFL);
 
     real = 1;
-    lr_direct_begin(&d, fd, 0, 1);
+    assert_int_equal(lr_direct_begin(&d, fd, 1), LR_OK);
     assert_int_equal(lr_direct_write(&d, data, (1 << 20) + 77), LR_OK);
     assert_int_equal(lr_direct_end(&d), LR_OK);
     assert_int_equal(fcntl(fd, F_GETFL), flags);
