@@ -16,7 +16,7 @@
 
 
 /* of what goes past the page cache: each is waited for */
-#define LR_DIR_PIECE  1048576
+#define LR_DIR_PIECE  524288
 
 
 static int lr_dir_link(const char *temp, const char *path);

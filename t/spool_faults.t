@@ -44,6 +44,7 @@ my @short_a = packets($short, 'a');
 side_by_side(
     spool_full => \&spool_full,
     bucket_full => \&bucket_full,
+    bucket_short => \&bucket_short,
     slow => \&slow,
     too_slow => \&too_slow,
     failing => \&failing,
@@ -123,6 +124,45 @@ sub bucket_full {
         'that it fails is told once');
     is(scalar $t->log(qr/\[notice\].*bucket "local" works again/), 1,
         'that it works again, too');
+    is(scalar $t->log(qr/loses frames/), 0, 'nothing is lost');
+
+    finish($t);
+}
+
+# what goes past the page cache of an ext4 finds no more room in the middle, in
+# one fragment after another and in the parts of an mp4 file, until it has some
+
+sub bucket_short {
+    my $t = LiveRecord->new();
+    my $bucket = image($t, 'bucket', '24m');
+    my $filler = fill($bucket);
+
+    system('truncate', '-s', '-1200k', $filler) == 0 or die "truncate: $?\n";
+
+    configure($t, format => 'm3u8 mp4')->start();
+
+    is($t->publish($heavy, seconds => 16, speed => 4), 0, 'published');
+
+    wait_for(sub { $t->log(qr/bucket "local" fails.*No space/) }, 20,
+        'the bucket to be full');
+    is((grep { !/mp4/ } files_in($bucket, qr/\.part$/)), 0,
+        'of a fragment that has failed nothing is left');
+
+    for (1 .. 3) {
+        sleep 1.5;
+        system('truncate', '-s', '-1200k', $filler) == 0
+            or die "truncate: $?\n";
+    }
+
+    unlink $filler;
+
+    my @cycles = $t->wait_recorded(1, seconds => 60);
+
+    all_there($cycles[0], \@heavy_v, 16 * 25);
+
+    my ($mp4) = $t->mp4s();
+    same_frames([ frames($mp4, 'v') ], [ @heavy_v[0 .. 16 * 25 - 1] ], 'mp4');
+
     is(scalar $t->log(qr/loses frames/), 0, 'nothing is lost');
 
     finish($t);
@@ -483,6 +523,7 @@ sub conf {
     my $root = $opt{root} || 'bucket';
     my $grace = $opt{grace} || '2s';
     my $args = $opt{spool} || '';
+    my $format = $opt{format} || 'm3u8';
 
     return <<"EOF_CONF";
 %%GLOBALS%%
@@ -503,6 +544,7 @@ rtmp {
 
             live_record * {
                 bucket local;
+                format $format;
                 fragment 5s;
                 grace $grace;
             }
@@ -532,6 +574,27 @@ sub disk {
     }
 
     push @mounts, $dir;
+
+    return $dir;
+}
+
+# the same, with a file system that knows O_DIRECT
+
+sub image {
+    my ($t, $name, $size) = @_;
+    my $dir = $t->dir() . "/$name";
+    my $file = "$dir.image";
+
+    make_dir($dir, 0755);
+
+    if (system("truncate -s $size '$file' && mkfs.ext4 -q -F -m 0 -O"
+        . " ^has_journal '$file' && mount -o loop '$file' '$dir'") != 0)
+    {
+        plan(skip_all => 'no file system can be mounted from a file here');
+    }
+
+    push @mounts, $dir;
+    system("rmdir '$dir/lost+found'; chown www-data:www-data '$dir'");
 
     return $dir;
 }
