@@ -45,6 +45,7 @@ side_by_side(
     spool_full => \&spool_full,
     bucket_full => \&bucket_full,
     bucket_short => \&bucket_short,
+    past_the_cache => \&past_the_cache,
     slow => \&slow,
     too_slow => \&too_slow,
     failing => \&failing,
@@ -164,6 +165,74 @@ sub bucket_short {
     same_frames([ frames($mp4, 'v') ], [ @heavy_v[0 .. 16 * 25 - 1] ], 'mp4');
 
     is(scalar $t->log(qr/loses frames/), 0, 'nothing is lost');
+
+    finish($t);
+}
+
+# what is in the page cache of a fragment that nobody has read yet: its end, and
+# with directio off all of it
+
+sub past_the_cache {
+    my $t = LiveRecord->new();
+    my %name = (on => 'default', off => 'cached');
+
+    image($t, 'bucket', '48m');
+
+    $t->write_conf(<<'EOF_CONF');
+%%GLOBALS%%
+
+events {
+    worker_connections 64;
+}
+
+rtmp {
+    live_record_spool %%TESTDIR%%/spool;
+    live_record_bucket default { type dir; root %%TESTDIR%%/bucket; }
+    live_record_bucket cached {
+        type dir;
+        root %%TESTDIR%%/bucket;
+        directio off;
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+
+        application live {
+            live on;
+
+            live_record default { bucket default; fragment 5s; grace 2s; }
+            live_record cached { bucket cached; fragment 5s; grace 2s; }
+        }
+    }
+}
+EOF_CONF
+
+    $t->start();
+
+    for my $set (qw/ on off /) {
+        my $name = $name{$set};
+
+        is($t->publish($heavy, name => $name, seconds => 10, speed => 4), 0,
+            "$set: published");
+
+        my ($list) = $t->wait_recorded(1, name => $name, seconds => 30);
+
+        for my $file ($t->fragments($name)) {
+            my ($cached) = `fincore --bytes --noheadings -o RES '$file'` =~
+                /(\d+)/;
+
+            cmp_ok(-s $file, '>', 1 << 20, "$set: a fragment");
+
+            if ($set eq 'on') {
+                cmp_ok($cached, '<=', 17 * 4096, 'its end is cached');
+
+            } else {
+                cmp_ok($cached, '>', 0.9 * -s $file, 'all of it is cached');
+            }
+        }
+
+        all_there($list, \@heavy_v, 250, $set);
+    }
 
     finish($t);
 }

@@ -17,7 +17,7 @@ packages="gcc libc6-dev make dpkg-dev perl curl ca-certificates
     ffmpeg"
 
 tests="clang libclang-rt-14-dev valgrind libcmocka-dev mediainfo chromium
-    awscli"
+    awscli util-linux-extra e2fsprogs"
 
 case "${1:-}" in
 
