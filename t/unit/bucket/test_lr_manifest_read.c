@@ -10,26 +10,16 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "../../../bucket/lr_manifest_read.c"
+#include "../core/random_check.h"
 
 
 #define T_WALL  1772366400123LL
 
 
-/* an LCG, so that a failure comes again */
-
-static uint32_t
-any(uint64_t *seed, uint32_t n)
-{
-    *seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
-
-    return (uint32_t) (*seed >> 33) % n;
-}
-
-
 static int64_t
 any_up_to(uint64_t *seed, int64_t max)
 {
-    switch (any(seed, 6)) {
+    switch (random_to(seed, 6)) {
 
     case 0:
         return 0;
@@ -52,12 +42,12 @@ any_key(uint64_t *seed, char *buf)
         "a", "/b", "\"", "\\x", " ", "\xe5\xbd\x95", "_0", "{}", ":", "%2F"
     };
 
-    n = any(seed, 100) ? any(seed, 12) : 300;
+    n = random_to(seed, 100) ? random_to(seed, 12) : 300;
 
     strcpy(buf, "k");
 
     for (i = 0; i < n; i++) {
-        strcat(buf, bits[any(seed, 10)]);
+        strcat(buf, bits[random_to(seed, 10)]);
     }
 
     return buf;
@@ -73,19 +63,19 @@ any_manifest(uint64_t *seed)
     lr_manifest_file_t       file;
     lr_manifest_fragment_t   f;
 
-    m = lr_manifest_create("k3-x", any(seed, LR_MANIFEST_PART_MAX + 1),
-                           any(seed, 4) ? "live.example.com" : "a\"\\b",
+    m = lr_manifest_create("k3-x", random_to(seed, LR_MANIFEST_PART_MAX + 1),
+                           random_to(seed, 4) ? "live.example.com" : "a\"\\b",
                            "live", "cam_-1", any_up_to(seed, LR_TIME_MAX),
-                           any(seed, 2) ? any_key(seed, buf) + 0 : NULL);
+                           random_to(seed, 2) ? any_key(seed, buf) + 0 : NULL);
     assert_non_null(m);
 
     if (m->fragment_path && strlen(m->fragment_path) > 255) {
         m->fragment_path[1] = '\0';
     }
 
-    m->closed = any(seed, 2);
+    m->closed = random_to(seed, 2);
 
-    n = any(seed, 50) ? any(seed, 5) : LR_MANIFEST_SPANS;
+    n = random_to(seed, 50) ? random_to(seed, 5) : LR_MANIFEST_SPANS;
 
     for (i = 0; i < n; i++) {
         assert_int_equal(lr_manifest_add_span(m,
@@ -93,44 +83,44 @@ any_manifest(uint64_t *seed)
                              -any_up_to(seed, LR_TIME_MAX)), LR_OK);
     }
 
-    n = any(seed, 4) ? any(seed, 5) : LR_MANIFEST_FRAGMENTS;
+    n = random_to(seed, 4) ? random_to(seed, 5) : LR_MANIFEST_FRAGMENTS;
 
     for (i = 0; i < n; i++) {
         memset(&f, 0, sizeof(lr_manifest_fragment_t));
 
         f.seq = any_up_to(seed, LR_MANIFEST_COUNT_MAX);
-        f.key = any(seed, 4) ? any_key(seed, buf) : NULL;
+        f.key = random_to(seed, 4) ? any_key(seed, buf) : NULL;
         f.wall = any_up_to(seed, LR_TIME_MAX);
         f.media = any_up_to(seed, LR_TIME_MAX);
         f.duration = any_up_to(seed, LR_MANIFEST_DURATION_MAX);
         f.bytes = any_up_to(seed, LR_MANIFEST_SIZE_MAX);
         f.cycle = any_up_to(seed, LR_MANIFEST_COUNT_MAX);
-        f.discontinuity = any(seed, 2);
-        f.independent = any(seed, 2);
+        f.discontinuity = random_to(seed, 2);
+        f.independent = random_to(seed, 2);
 
-        if (any(seed, 2)) {
+        if (random_to(seed, 2)) {
             strcpy(f.video.codec, "hevc");
-            f.video.width = any(seed, 1 << 30);
+            f.video.width = random_to(seed, 1 << 30);
             f.video.height = UINT32_MAX;
         }
 
-        if (any(seed, 2)) {
+        if (random_to(seed, 2)) {
             strcpy(f.audio.codec, "mp4a.40.2-is-15");
-            f.audio.rate = any(seed, 96001);
-            f.audio.channels = any(seed, 9);
+            f.audio.rate = random_to(seed, 96001);
+            f.audio.channels = random_to(seed, 9);
         }
 
         assert_int_equal(lr_manifest_add_fragment(m, &f), LR_OK);
     }
 
-    n = any(seed, 50) ? any(seed, 5) : LR_MANIFEST_FILES;
+    n = random_to(seed, 50) ? random_to(seed, 5) : LR_MANIFEST_FILES;
 
     for (i = 0; i < n; i++) {
-        file.format = (int) any(seed, LR_MANIFEST_FORMATS);
+        file.format = (int) random_to(seed, LR_MANIFEST_FORMATS);
         file.cycle = any_up_to(seed, LR_MANIFEST_COUNT_MAX);
         file.key = any_key(seed, buf);
         file.end = any_up_to(seed, LR_TIME_MAX);
-        file.start = any(seed, 2) ? file.end : file.end / 2;
+        file.start = random_to(seed, 2) ? file.end : file.end / 2;
         file.duration = any_up_to(seed, LR_MANIFEST_DURATION_MAX);
         file.bytes = any_up_to(seed, LR_MANIFEST_SIZE_MAX);
         assert_int_equal(lr_manifest_add_file(m, &file), LR_OK);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../../../media/lr_picture.c"
+#include "../core/random_check.h"
 #include "picture_check.h"
 
 
@@ -44,15 +45,13 @@ typedef struct {
 } test_t;
 
 
-static unsigned long  seed = 1;
+static uint64_t  seed = 1;
 
 
 static unsigned
 number(unsigned n)
 {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-
-    return (unsigned) (seed >> 33) % n;
+    return random_to(&seed, n);
 }
 
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../../../media/lr_ts_mux.c"
+#include "../core/random_check.h"
 #include "ts_check.h"
 
 
@@ -27,15 +28,13 @@ typedef struct {
 } pes_t;
 
 
-static unsigned long  seed = 1;
+static uint64_t  seed = 1;
 
 
 static unsigned
 number(unsigned n)
 {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-
-    return (unsigned) (seed >> 33) % n;
+    return random_to(&seed, n);
 }
 
 
@@ -109,7 +108,7 @@ segments(void **state)
 {
     size_t        at, bytes;
     int64_t       t;
-    unsigned      i, k, n, run, types[2];
+    unsigned      i, k, n, run, small, types[2];
     pes_t         pes[MAX];
     ts_pes_t     *got;
     ts_check_t   *c;
@@ -141,10 +140,13 @@ segments(void **state)
             }
         }
 
+        small = 0;
+
         for (k = 0; k < 2; k++) {
             for (i = n; i-- > 0; /* void */ ) {
                 if (pes[i].video == k) {
                     pes[i].last = 1;
+                    small |= pes[i].n < 15;
                     break;
                 }
             }
@@ -172,7 +174,7 @@ segments(void **state)
             assert_int_equal(c->payloads[k] & 15, 0);
         }
 
-        assert_true(c->max_pcr_gap <= LR_TS_PCR_STEP);
+        assert_true(c->max_pcr_gap <= 100 * 90);
         assert_int_equal(c->pmts, 1);
 
         types[0] = c->types[LR_TS_PID_AUDIO];
@@ -180,7 +182,9 @@ segments(void **state)
         assert_int_equal(types[0], LR_TS_TYPE_AAC);
         assert_int_equal(types[1], LR_TS_TYPE_AVC);
 
-        assert_true(c->npes >= n);
+        /* the last one of a track fills up its counter if it can */
+
+        assert_true(small ? c->npes >= n : c->npes == n);
 
         for (i = 0, at = 0; i < n; i++) {
             got = &c->pes[i];

@@ -108,6 +108,7 @@ test_lr_pwrite(int fd, const void *p, size_t n, off_t at)
 #include "../../../spool/lr_direct.c"
 #undef fcntl
 #undef pwrite
+#include "../core/random_check.h"
 #include "spool_check.h"
 
 
@@ -115,15 +116,13 @@ test_lr_pwrite(int fd, const void *p, size_t n, off_t at)
 
 
 static u_char         *data;
-static unsigned long   seed = 1;
+static uint64_t  seed = 1;
 
 
-static size_t
-number(size_t n)
+static unsigned
+number(unsigned n)
 {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-
-    return (size_t) (seed >> 33) % n;
+    return random_to(&seed, n);
 }
 
 
@@ -245,7 +244,7 @@ any_pieces(void **state)
 
     for (i = 0; i < 300; i++) {
         most = number(3) ? 0 : 1 + number(300000);
-        interrupt = number(3) ? 0 : 2 + (unsigned) number(5);
+        interrupt = number(3) ? 0 : 2 + number(5);
         refuse_set = number(8) == 0;
         refuse_write = number(8) == 0;
         from = number(3) ? number(200000) : 0;
