@@ -11,6 +11,7 @@ use strict;
 
 use Test::More;
 use FindBin;
+use Time::HiRes qw/ sleep /;
 
 use lib "$FindBin::Bin/lib";
 use LiveRecord;
@@ -114,6 +115,36 @@ is(scalar @start, 1, 'the recording is finished by the next start');
 playlist_ok($start[0]);
 same_frames([ frames($start[0], 'v') ], [ @video[0 .. 249] ],
     'all of it was on disk after two seconds');
+
+# a publisher that comes beside another one of its name waits up to a second
+# for it to leave: what came meanwhile is on the disk at once when it no longer
+# waits, and not a tick later
+
+my $one = $t->start_publish($file, name => 'pair', seconds => 10, speed => 1,
+    end => 'hold');
+$one->wait_media(600);
+
+my ($holder) = map { /(\d+)#/ } $t->log(qr!"live/pair" starts!);
+
+kill 'STOP', $holder;
+my $two = $t->start_publish($file, name => 'pair', start => 12000,
+    seconds => 10, speed => 1, end => 'hold');
+my $published = eval { $two->wait_event('published', 10) };
+kill 'CONT', $holder;
+die $@ unless $published;
+
+wait_for(sub { $t->log(qr!"live/pair" starts!) == 2 }, 10,
+    'the second recording');
+sleep 0.1;
+$t->kill_workers();
+
+is($_->wait(), 4, 'the publisher lost its connection') for $one, $two;
+
+my %second = map { $_ => 1 } @video[300 .. 549];
+my ($n) = sort { $b <=> $a } map { scalar grep { $second{$_} }
+    frames([ segments_of($_) ], 'v') } $t->wait_recorded(2, name => 'pair');
+
+cmp_ok($n, '>=', 20, "frames of the second that it had waited with: $n");
 
 $t->done();
 
