@@ -22,7 +22,8 @@
 #define NGX_LIVE_RECORD_BLOCK        16384
 #define NGX_LIVE_RECORD_HOLD         250
 
-#define NGX_LIVE_RECORD_FREE_BLOCKS  128
+/* of the blocks that were not needed for a tick, one in so many is freed */
+#define NGX_LIVE_RECORD_TRIM         8
 
 /*
  * So much is written by a task before its memory is free again: a queue that
@@ -92,13 +93,15 @@ static void ngx_live_record_queue_done(ngx_event_t *ev);
 static void ngx_live_record_queue_written(ngx_live_record_queue_t *q);
 static void ngx_live_record_group_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_group_done(ngx_event_t *ev);
-static u_char *ngx_live_record_get_block(void);
+static ngx_live_record_step_t *ngx_live_record_get_data(
+    ngx_live_record_queue_t *q);
 static void ngx_live_record_free_step(ngx_live_record_step_t *step);
 
 
-static u_char                   *ngx_live_record_blocks[
-                                               NGX_LIVE_RECORD_FREE_BLOCKS];
-static ngx_uint_t                ngx_live_record_nblocks;
+/* steps with a block, for later, and the least number of them since the tick */
+static ngx_live_record_step_t   *ngx_live_record_spare;
+static ngx_uint_t                ngx_live_record_nspare;
+static ngx_uint_t                ngx_live_record_unused;
 static size_t                    ngx_live_record_bytes;
 static ngx_live_record_group_t  *ngx_live_record_group;
 
@@ -141,16 +144,9 @@ ngx_live_record_queue_append(ngx_live_record_queue_t *q, const u_char *p,
     while (n) {
 
         if (q->block == NULL) {
-            step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_DATA);
+            step = ngx_live_record_get_data(q);
 
             if (step == NULL) {
-                return NGX_ERROR;
-            }
-
-            step->block = ngx_live_record_get_block();
-
-            if (step->block == NULL) {
-                ngx_free(step);
                 return NGX_ERROR;
             }
 
@@ -789,23 +785,40 @@ ngx_live_record_queue_free(ngx_live_record_queue_t *q)
 }
 
 
-static u_char *
-ngx_live_record_get_block(void)
+static ngx_live_record_step_t *
+ngx_live_record_get_data(ngx_live_record_queue_t *q)
 {
-    u_char  *p;
+    ngx_live_record_step_t  *step;
 
-    if (ngx_live_record_nblocks) {
-        p = ngx_live_record_blocks[--ngx_live_record_nblocks];
+    step = ngx_live_record_spare;
+
+    if (step) {
+        ngx_live_record_spare = step->next;
+        ngx_live_record_nspare--;
+        step->next = NULL;
+
+        if (ngx_live_record_unused > ngx_live_record_nspare) {
+            ngx_live_record_unused = ngx_live_record_nspare;
+        }
 
     } else {
-        p = ngx_alloc(NGX_LIVE_RECORD_BLOCK, ngx_cycle->log);
+        step = ngx_live_record_queue_step(q, NGX_LIVE_RECORD_STEP_DATA);
+
+        if (step == NULL) {
+            return NULL;
+        }
+
+        step->block = ngx_alloc(NGX_LIVE_RECORD_BLOCK, ngx_cycle->log);
+
+        if (step->block == NULL) {
+            ngx_free(step);
+            return NULL;
+        }
     }
 
-    if (p) {
-        ngx_live_record_bytes += NGX_LIVE_RECORD_BLOCK;
-    }
+    ngx_live_record_bytes += NGX_LIVE_RECORD_BLOCK;
 
-    return p;
+    return step;
 }
 
 
@@ -824,12 +837,11 @@ ngx_live_record_free_step(ngx_live_record_step_t *step)
 
         ngx_live_record_bytes -= NGX_LIVE_RECORD_BLOCK;
 
-        if (ngx_live_record_nblocks < NGX_LIVE_RECORD_FREE_BLOCKS) {
-            ngx_live_record_blocks[ngx_live_record_nblocks++] = step->block;
+        step->next = ngx_live_record_spare;
+        ngx_live_record_spare = step;
+        ngx_live_record_nspare++;
 
-        } else {
-            ngx_free(step->block);
-        }
+        return;
     }
 
     lr_buf_free(&step->rows);
@@ -845,12 +857,38 @@ ngx_live_record_recorder_backlog(void)
 }
 
 
+/*
+ * With many streams most blocks are written, and asked for again, within a
+ * tick: giving them back would have the kernel clear their pages each time.
+ */
+
+void
+ngx_live_record_queue_trim(ngx_uint_t all)
+{
+    ngx_uint_t               n;
+    ngx_live_record_step_t  *step;
+
+    n = all ? ngx_live_record_nspare
+            : (ngx_live_record_unused + NGX_LIVE_RECORD_TRIM - 1)
+              / NGX_LIVE_RECORD_TRIM;
+
+    while (n--) {
+        step = ngx_live_record_spare;
+        ngx_live_record_spare = step->next;
+        ngx_live_record_nspare--;
+
+        ngx_free(step->block);
+        ngx_free(step);
+    }
+
+    ngx_live_record_unused = ngx_live_record_nspare;
+}
+
+
 void
 ngx_live_record_queue_exit(void)
 {
-    while (ngx_live_record_nblocks) {
-        ngx_free(ngx_live_record_blocks[--ngx_live_record_nblocks]);
-    }
+    ngx_live_record_queue_trim(1);
 
     ngx_free(ngx_live_record_group);
     ngx_live_record_group = NULL;

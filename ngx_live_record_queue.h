@@ -119,7 +119,12 @@ void ngx_live_record_queue_drain(ngx_live_record_queue_t *q);
 
 void ngx_live_record_queue_free(ngx_live_record_queue_t *q);
 
-/* blocks that are kept for later */
+/*
+ * Blocks that are kept for later: gives back all, or at each tick a few of
+ * those that were not needed since the one before.
+ */
+void ngx_live_record_queue_trim(ngx_uint_t all);
+
 void ngx_live_record_queue_exit(void);
 
 /* unix time in ms, as of the event loop */

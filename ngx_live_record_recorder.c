@@ -907,6 +907,7 @@ ngx_live_record_tick(ngx_event_t *ev)
     }
 
     ngx_live_record_queue_flush_group();
+    ngx_live_record_queue_trim(0);
     ngx_live_record_arm();
 }
 
@@ -990,6 +991,7 @@ ngx_live_record_free(ngx_live_record_recorder_t *r)
 
     if (ngx_queue_empty(&ngx_live_record_recorders)) {
         lr_quota_rest(&ngx_live_record_quota);
+        ngx_live_record_queue_trim(1);
     }
 
     lr_settings_free(&r->settings);
