@@ -572,6 +572,15 @@ lr_ship_cycle_range(const lr_ship_t *s, int64_t *start, int64_t *end,
         *end = sf->f.wall + sf->f.duration;
         *duration += sf->f.duration;
     }
+
+    *end = lr_ship_end(*start, *end, *duration);
+}
+
+
+int64_t
+lr_ship_end(int64_t start, int64_t end, int64_t duration)
+{
+    return end < start ? start + duration : end;
 }
 
 

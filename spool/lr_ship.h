@@ -278,6 +278,13 @@ int lr_ship_cycle_done(const lr_ship_t *s);
 void lr_ship_cycle_range(const lr_ship_t *s, int64_t *start, int64_t *end,
     int64_t *duration);
 
+/*
+ * When something ends, by the clock: a publisher that pushes faster than real
+ * time and comes back, or a clock that is set, may have its last fragment seem
+ * to be over before its first one began.
+ */
+int64_t lr_ship_end(int64_t start, int64_t end, int64_t duration);
+
 /* the n-th other name in place of one that was drawn */
 int lr_ship_other_name(const lr_buf_t *first, unsigned other, lr_buf_t *key);
 
@@ -300,7 +307,8 @@ int lr_ship_file_confirm(lr_ship_t *s, lr_ship_step_e step,
 int lr_ship_notice_span(lr_ship_t *s, int64_t media, json_t *args);
 void lr_ship_notice_fragment(lr_ship_t *s, json_t *o);
 void lr_ship_notice_index(lr_ship_t *s, json_t *o);
-void lr_ship_notice_file(lr_ship_t *s, json_t *o, size_t begin, size_t end);
+void lr_ship_notice(lr_ship_t *s, json_t *o, int64_t start, int64_t end,
+    int64_t duration, int64_t media);
 void lr_ship_notice_free(lr_ship_t *s);
 
 /* LR_DECLINED: the event is not about a file */

@@ -31,6 +31,9 @@ typedef struct {
     size_t      begin;
     size_t      end;
     size_t      n;
+    int64_t     start;                /* wall times of their first and last */
+    int64_t     over;
+    int64_t     duration;
     unsigned    closed:1;             /* no other will follow */
 } lr_ship_members_t;
 
@@ -38,6 +41,8 @@ typedef struct {
 static lr_ship_step_e lr_ship_file_step(lr_ship_t *s, lr_ship_file_t *f);
 static void lr_ship_members(const lr_ship_t *s, const lr_ship_file_t *f,
     lr_ship_members_t *m);
+static void lr_ship_members_to(const lr_ship_t *s, const lr_ship_file_t *f,
+    uint32_t last, lr_ship_members_t *m);
 static unsigned lr_ship_is_member(const lr_ship_fragment_t *sf,
     const lr_ship_file_t *f);
 static unsigned lr_ship_fits(const lr_ship_fragment_t *first,
@@ -179,6 +184,16 @@ static void
 lr_ship_members(const lr_ship_t *s, const lr_ship_file_t *f,
     lr_ship_members_t *m)
 {
+    lr_ship_members_to(s, f, UINT32_MAX, m);
+}
+
+
+/* of them, up to the fragment of number "last" */
+
+static void
+lr_ship_members_to(const lr_ship_t *s, const lr_ship_file_t *f,
+    uint32_t last, lr_ship_members_t *m)
+{
     size_t                     i;
     const lr_ship_fragment_t  *sf, *first;
 
@@ -186,7 +201,7 @@ lr_ship_members(const lr_ship_t *s, const lr_ship_file_t *f,
 
     first = NULL;
 
-    for (i = 0; i < s->next; i++) {
+    for (i = 0; i < s->next && s->fragments[i].f.number <= last; i++) {
         sf = &s->fragments[i];
 
         if (!lr_ship_is_member(sf, f)) {
@@ -196,15 +211,20 @@ lr_ship_members(const lr_ship_t *s, const lr_ship_file_t *f,
         if (first == NULL) {
             first = sf;
             m->begin = i;
+            m->start = sf->f.wall;
 
         } else if (!lr_ship_fits(first, sf)) {
             m->closed = 1;
-            return;
+            break;
         }
 
         m->end = i + 1;
+        m->over = sf->f.wall + sf->f.duration;
+        m->duration += sf->f.duration;
         m->n++;
     }
+
+    m->over = lr_ship_end(m->start, m->over, m->duration);
 
     if (m->n && lr_ship_cycle_done(s)) {
         m->closed = 1;
@@ -581,17 +601,13 @@ static void
 lr_ship_file_vars(const lr_ship_t *s, const lr_ship_members_t *m,
     lr_name_vars_t *vars)
 {
-    const lr_fragment_t  *last;
-
-    last = &s->fragments[m->end - 1].f;
-
     memset(vars, 0, sizeof(lr_name_vars_t));
 
     vars->app = s->settings.app;
     vars->stream = s->settings.stream;
     vars->recorded = s->started;
-    vars->start = s->fragments[m->begin].f.wall;
-    vars->end = last->wall + last->duration;
+    vars->start = m->start;
+    vars->end = m->over;
     vars->sequence = s->file->sequence;
 }
 
@@ -714,17 +730,19 @@ lr_ship_file_confirm(lr_ship_t *s, lr_ship_step_e step,
 static int
 lr_ship_file_store(lr_ship_t *s, const char *key, uint64_t bytes)
 {
-    int                rc;
-    json_t            *o;
-    lr_ship_members_t  m;
+    int                   rc;
+    json_t               *o;
+    lr_ship_members_t     m;
+    const lr_fragment_t  *last;
 
     lr_ship_members(s, s->file, &m);
 
-    o = json_pack("{s:s, s:I, s:I}", "key", key, "bytes",
-                  (json_int_t) bytes, "last", (json_int_t)
-                  s->fragments[m.end - 1].f.number);
+    last = &s->fragments[m.end - 1].f;
 
-    lr_ship_notice_file(s, o, m.begin, m.end);
+    o = json_pack("{s:s, s:I, s:I}", "key", key, "bytes",
+                  (json_int_t) bytes, "last", (json_int_t) last->number);
+
+    lr_ship_notice(s, o, m.start, m.over, m.duration, last->media);
 
     rc = lr_ship_file_journal(s, "stored", o);
 
@@ -1035,38 +1053,26 @@ static int
 lr_ship_event_stored(lr_ship_t *s, lr_ship_file_t *f, json_t *o)
 {
     size_t               i;
-    uint32_t             last;
     const char          *key;
-    lr_fragment_t       *end;
     lr_ship_members_t    m;
     lr_manifest_file_t   file;
     lr_ship_fragment_t  *sf;
 
     key = json_string_value(json_object_get(o, "key"));
-    last = (uint32_t) json_integer_value(json_object_get(o, "last"));
 
-    lr_ship_members(s, f, &m);
+    lr_ship_members_to(s, f, (uint32_t)
+                       json_integer_value(json_object_get(o, "last")), &m);
 
     if (key == NULL || m.n == 0) {
         return LR_ERROR;
     }
 
-    memset(&file, 0, sizeof(lr_manifest_file_t));
-
-    file.start = s->fragments[m.begin].f.wall;
-
     for (i = m.begin; i < m.end; i++) {
         sf = &s->fragments[i];
 
-        if (sf->f.number > last || !lr_ship_is_member(sf, f)) {
-            continue;
+        if (lr_ship_is_member(sf, f)) {
+            sf->stored |= f->format;
         }
-
-        end = &sf->f;
-        file.end = end->wall + end->duration;
-        file.duration += end->duration;
-
-        sf->stored |= f->format;
     }
 
     f->sequence++;
@@ -1076,8 +1082,13 @@ lr_ship_event_stored(lr_ship_t *s, lr_ship_file_t *f, json_t *o)
         return LR_OK;
     }
 
+    memset(&file, 0, sizeof(lr_manifest_file_t));
+
     file.format = f->format == LR_FORMAT_MP4 ? LR_MANIFEST_MP4
                                              : LR_MANIFEST_FLV;
+    file.start = m.start;
+    file.end = m.over;
+    file.duration = m.duration;
     file.cycle = s->fragments[m.begin].f.cycle;
     file.key = (char *) key;
     file.bytes = json_integer_value(json_object_get(o, "bytes"));

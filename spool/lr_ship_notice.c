@@ -12,8 +12,6 @@
 #include "lr_ship.h"
 
 
-static void lr_ship_notice(lr_ship_t *s, json_t *o, int64_t start,
-    int64_t end, int64_t duration, int64_t media);
 static json_t *lr_ship_notice_args(const lr_ship_t *s, int64_t media);
 
 
@@ -87,34 +85,7 @@ lr_ship_notice_index(lr_ship_t *s, json_t *o)
 }
 
 
-/* the file's fragments are those of [begin, end) that are not left out */
-
 void
-lr_ship_notice_file(lr_ship_t *s, json_t *o, size_t begin, size_t end)
-{
-    size_t                     i;
-    int64_t                    duration;
-    const lr_fragment_t       *last;
-    const lr_ship_fragment_t  *sf;
-
-    duration = 0;
-
-    for (i = begin; i < end; i++) {
-        sf = &s->fragments[i];
-
-        if (!((sf->stored | sf->without) & s->file->format)) {
-            duration += sf->f.duration;
-        }
-    }
-
-    last = &s->fragments[end - 1].f;
-
-    lr_ship_notice(s, o, s->fragments[begin].f.wall,
-                   last->wall + last->duration, duration, last->media);
-}
-
-
-static void
 lr_ship_notice(lr_ship_t *s, json_t *o, int64_t start, int64_t end,
     int64_t duration, int64_t media)
 {

@@ -43,6 +43,7 @@
  *   K  killed with a fragment open, of which two tags are whole
  *   E  the grace is over
  *   G  there is no grace from here on, Z  a moment passes
+ *   W  what media is dated by goes back an hour
  *
  * and where there are mp4 or flv files
  *
@@ -133,6 +134,7 @@ typedef struct {
     lr_claim_t     *claim;
     lr_fragment_t   f;
     int64_t         now;
+    int64_t         back;             /* of media's wall time */
     int64_t         media;
     uint32_t        number;
     uint32_t        cycle;
@@ -693,7 +695,7 @@ record_open(model_t *m, char kind, unsigned frames)
     m->f.cycle = m->cycle;
     m->f.media = m->media;
     m->f.base = m->media;
-    m->f.wall = m->now;
+    m->f.wall = m->now - m->back;
     m->f.discontinuity = m->closed == 0 && m->spans > 1;
     m->f.independent = 1;
     m->f.duration = LENGTH;
@@ -811,6 +813,10 @@ record(model_t *m, char action)
 
     case 'C':
         m->cycle++;
+        break;
+
+    case 'W':
+        m->back += 3600000;
         break;
 
     case 'v':
@@ -1875,7 +1881,7 @@ run(model_t *m)
 
         /* a shipper that has nothing to do is looked at now and then only */
 
-        while (strchr("Cvaxy", *p) == NULL && ship_step(m)) { /* void */ }
+        while (strchr("CWvaxy", *p) == NULL && ship_step(m)) { /* void */ }
     }
 
     assert_int_equal(m->done, 1);
@@ -1989,7 +1995,7 @@ complete_file(model_t *m, const lr_manifest_file_t *file,
     }
 
     assert_int_equal(file->start, start);
-    assert_int_equal(file->end, end);
+    assert_int_equal(file->end, end < start ? start + duration : end);
     assert_int_equal(file->duration, duration);
     assert_int_equal(file->cycle, cycle);
 }

@@ -42,6 +42,16 @@ little(void **state)
 }
 
 
+/* cycles that seem to end before they begin, at their end or within */
+
+static void
+clock_back(void **state)
+{
+    all_kills(*state, "PFWFCFUE", 1, &plain_conf);
+    all_kills(*state, "PFFUTWPFFFFFCFFFFFFWCFKTPFUE", 1, &plain_conf);
+}
+
+
 /* parts of a manifest that are full at every sort of moment */
 
 static void
@@ -457,6 +467,7 @@ main(void)
         t(gaps),
         t(waits),
         t(little),
+        t(clock_back),
         t(killed_anywhere),
         t(many_parts),
         t(long_recording),

@@ -96,7 +96,8 @@ killed(void **state)
         { { LR_FORMAT_M3U8|LR_FORMAT_MP4, DIRECT, 1, 0 }, "PFFxFFHFyFFUE" },
         { { ALL, NULL, 1000000, 7 }, "PFFFCBUE" },
         { { ALL, NULL, 2000, 0 }, "PFBFFBFBUE" },
-        { { ALL, NULL, 1, 0 }, "PFSFaFFaFSUE" }
+        { { ALL, NULL, 1, 0 }, "PFSFaFFaFSUE" },
+        { { ALL, NULL, 300, 0 }, "PFFUTWPFFFFCFWFUE" }
     };
 
     for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
