@@ -148,7 +148,11 @@ lr_file_head(lr_file_t *f, uint64_t lead)
 }
 
 
-/* the file of a fragment may be gone, its rows are there to the end */
+/*
+ * The file of a fragment may be gone, its rows are there to the end.  While
+ * it is there, they are those of what is in it: the end of it may be missing
+ * after a power failure, and the table be whole.
+ */
 
 static int
 lr_file_rows(void *data, size_t i, const lr_row_t **rows, uint32_t *n,
@@ -163,11 +167,11 @@ lr_file_rows(void *data, size_t i, const lr_row_t **rows, uint32_t *n,
     free(f->rows);
     f->rows = NULL;
 
-    if (lr_fragment_saved_rows(f->dir, fragment->number, fragment->bytes,
-                               &f->rows, n)
-        != LR_OK
-        && lr_fragment_read_rows(f->dir, fragment->number, &f->rows, n)
-           != LR_OK)
+    if (lr_fragment_read_rows(f->dir, fragment->number, &f->rows, n) != LR_OK
+        && (errno != ENOENT
+            || lr_fragment_saved_rows(f->dir, fragment->number,
+                                      fragment->bytes, &f->rows, n)
+               != LR_OK))
     {
         return LR_ERROR;
     }

@@ -865,14 +865,26 @@ lr_ship_sync(lr_ship_t *s, const lr_ship_fragment_t *sf, unsigned need,
 }
 
 
-/* without it, the rows can be had from the FLV file only */
+/*
+ * Without it, or if the file turned out to be shorter than it says, the rows
+ * can be had from the FLV file only.
+ */
 
 static unsigned
 lr_ship_has_table(lr_ship_t *s, const lr_ship_fragment_t *sf)
 {
-    int        rc;
-    uint32_t   n;
-    lr_row_t  *rows;
+    int          rc;
+    char         path[LR_PATH_MAX + 16];
+    uint32_t     n;
+    lr_row_t    *rows;
+    struct stat  st;
+
+    if (lr_fragment_path(path, sizeof(path), s->dir, sf->f.number, "flv")
+        == LR_OK
+        && stat(path, &st) == 0 && (uint64_t) st.st_size != sf->f.bytes)
+    {
+        return 0;
+    }
 
     rc = lr_fragment_saved_rows(s->dir, sf->f.number, sf->f.bytes, &rows,
                                 &n);

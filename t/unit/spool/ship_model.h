@@ -48,6 +48,7 @@
  * and where there are mp4 or flv files
  *
  *   B  a large one    S  one that only flv can hold
+ *   L  one whose end is lost after it was closed, but not its table
  *   H  one with sequence headers and nothing else
  *   v  from here on with or without video, a  audio
  *   x  with another configuration of video, y  of audio
@@ -684,8 +685,8 @@ static inline void
 record_open(model_t *m, char kind, unsigned frames)
 {
     char      name[32];
-    size_t    n;
-    lr_buf_t  flv, rows;
+    size_t    n, len;
+    lr_buf_t  flv, rows, less;
 
     memset(&flv, 0, sizeof(flv));
     memset(&rows, 0, sizeof(rows));
@@ -710,8 +711,17 @@ record_open(model_t *m, char kind, unsigned frames)
         flv_of(&flv, &rows, m->number, frames);
     }
 
+    len = flv.len;
+
+    if (kind == 'L') {
+        memset(&less, 0, sizeof(less));
+        media_of(m, &less, NULL, frames - 1);
+        len = less.len + 7;
+        lr_buf_free(&less);
+    }
+
     snprintf(name, sizeof(name), "%06u.flv", m->number);
-    check_write(m->dir, name, flv.data, flv.len);
+    check_write(m->dir, name, flv.data, len);
 
     n = rows.len / sizeof(lr_row_t);
 
@@ -839,6 +849,7 @@ record(model_t *m, char action)
     case 'B':
     case 'S':
     case 'H':
+    case 'L':
     case 'M':
     case 'D':
         record_open(m, action, m->conf->formats & FILES ? FRAMES : 1);
@@ -916,7 +927,7 @@ tracks_of(const model_t *m, uint32_t number, unsigned format)
 static inline unsigned
 frames_of(const model_t *m, uint32_t number)
 {
-    return m->kind[number] == 'K' ? 2 : FRAMES;
+    return m->kind[number] == 'K' || m->kind[number] == 'L' ? 2 : FRAMES;
 }
 
 
@@ -1026,7 +1037,9 @@ nothing_lost(model_t *m)
                 fail();
             }
 
-            /* its rows are there for the head */
+            /* its rows are there for the head; those of a table may lie */
+
+            assert_true(here || m->kind[number] != 'L');
 
             if (!here
                 && !(m->fault == NO_TABLES && m->faults > m->fault_at))

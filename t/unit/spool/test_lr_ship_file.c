@@ -97,7 +97,9 @@ killed(void **state)
         { { ALL, NULL, 1000000, 7 }, "PFFFCBUE" },
         { { ALL, NULL, 2000, 0 }, "PFBFFBFBUE" },
         { { ALL, NULL, 1, 0 }, "PFSFaFFaFSUE" },
-        { { ALL, NULL, 300, 0 }, "PFFUTWPFFFFCFWFUE" }
+        { { ALL, NULL, 300, 0 }, "PFFUTWPFFFFCFWFUE" },
+        { { ALL, NULL, 0, 0 }, "PFLFCLFUE" },
+        { { FILES, NULL, 1, 16 }, "PFFLFLUTPFUE" }
     };
 
     for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
