@@ -114,10 +114,10 @@ ngx_live_record_dir_put(ngx_live_record_request_t *req)
                     req->keep, b->fsync, &req->bytes, req->err,
                     sizeof(req->err));
 
-    if (rc == LR_ERROR) {
+    if (rc == LR_ERROR || rc == LR_AGAIN) {
 
-        if (ngx_errno == ENODATA) {
-            req->local = ENODATA;
+        if (rc == LR_AGAIN) {
+            req->local = ngx_errno;
         }
 
         ngx_live_record_dir_fail(req, ngx_errno);

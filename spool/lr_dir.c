@@ -29,13 +29,14 @@ lr_dir_put(const char *root, const char *key, const char *tag,
     lr_body_t *body, unsigned keep, unsigned fsync, uint64_t *bytes,
     char *err, size_t size)
 {
-    int          fd, rc, n;
+    int          fd, rc, n, result;
     char         path[LR_DIR_PATH], temp[LR_DIR_PATH];
     char        *name;
     struct stat  st;
 
     fd = -1;
     temp[0] = '\0';
+    result = LR_ERROR;
 
     if (lr_dir_path(path, root, key) != LR_OK) {
         goto failed;
@@ -56,7 +57,22 @@ lr_dir_put(const char *root, const char *key, const char *tag,
 
     fd = lr_dir_create(temp, strlen(root), fsync);
 
-    if (fd == -1 || lr_dir_body(fd, body, UINT64_MAX) != LR_OK) {
+    if (fd == -1) {
+        goto failed;
+    }
+
+    rc = lr_dir_body(fd, body, UINT64_MAX);
+
+    /* its head says where everything is */
+
+    if (rc == LR_OK && body->kind == LR_BODY_FILE && body->done != body->size)
+    {
+        errno = EIO;
+        rc = LR_DECLINED;
+    }
+
+    if (rc != LR_OK) {
+        result = rc == LR_DECLINED ? LR_AGAIN : LR_ERROR;
         goto failed;
     }
 
@@ -96,8 +112,14 @@ failed:
 
     rc = errno;
 
-    snprintf(err, size, "\"%s\" could not be stored in \"%s\" (%d: %s)", key,
-             root, errno, strerror(errno));
+    if (result == LR_AGAIN) {
+        snprintf(err, size, "the media of \"%s\" could not be read (%d: %s)",
+                 key, errno, strerror(errno));
+
+    } else {
+        snprintf(err, size, "\"%s\" could not be stored in \"%s\" (%d: %s)",
+                 key, root, errno, strerror(errno));
+    }
 
     if (fd != -1) {
         close(fd);
@@ -109,7 +131,7 @@ failed:
 
     errno = rc;
 
-    return LR_ERROR;
+    return result;
 }
 
 

@@ -19,7 +19,8 @@
  * Stores a body that was opened.  tag makes the temporary name the storing
  * recording's own.  With "keep", an object that is there already and is not
  * the same is left alone: LR_DECLINED.  *bytes is the object's size.
- * LR_ERROR with errno and a reason in err.
+ * With errno and a reason in err: LR_AGAIN, the body could not be read, or
+ * LR_ERROR, it could not be written.
  */
 int lr_dir_put(const char *root, const char *key, const char *tag,
     lr_body_t *body, unsigned keep, unsigned fsync, uint64_t *bytes,

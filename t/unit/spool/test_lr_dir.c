@@ -343,7 +343,7 @@ full_disk(void **state)
     assert_int_equal(truncate(check_path(path, *state, "000001.flv"), 900000),
                      0);
     assert_int_equal(lr_dir_put(*state, "o.ts", "t", &b, 1, 0, &bytes, err,
-                                sizeof(err)), LR_ERROR);
+                                sizeof(err)), LR_AGAIN);
     assert_int_equal(errno, EIO);
     lr_body_close(&b);
     assert_int_equal(check_size(*state, "o.ts"), -1);
@@ -361,13 +361,88 @@ full_disk(void **state)
     check_write(*state, "000001.flv", flv.data, flv.len);
     assert_int_equal(lr_body_open(&b, 0), LR_OK);
     assert_int_equal(lr_dir_put(*state, "p.ts", "t", &b, 1, 0, &bytes, err,
-                                sizeof(err)), LR_ERROR);
+                                sizeof(err)), LR_AGAIN);
     assert_int_equal(errno, ENODATA);
     assert_int_equal(check_size(*state, "p.ts"), -1);
     lr_body_close(&b);
 
     lr_engine_free(&e);
     lr_buf_free(&flv);
+}
+
+
+/* it is known whether it was the media that failed or the bucket */
+
+static void
+media_fails(void **state)
+{
+    char                path[CHECK_PATH];
+    lr_buf_t            flv, rows;
+    uint32_t            i;
+    uint64_t            bytes;
+    lr_body_t           b;
+    lr_engine_t         e;
+    lr_file_fragment_t  f[2];
+
+    memset(&b, 0, sizeof(b));
+    memset(&e, 0, sizeof(e));
+    memset(&flv, 0, sizeof(flv));
+    memset(&rows, 0, sizeof(rows));
+    memset(f, 0, sizeof(f));
+
+    check_fragment(&flv, &rows, 50, 20000);
+
+    for (i = 1; i <= 2; i++) {
+        snprintf(path, sizeof(path), "%06u.flv", i);
+        check_write(*state, path, flv.data, flv.len);
+        assert_int_equal(lr_fragment_write_rows(*state, i,
+                                                (lr_row_t *) rows.data,
+                                                rows.len / sizeof(lr_row_t)),
+                         LR_OK);
+        f[i - 1].number = i;
+        f[i - 1].bytes = flv.len;
+    }
+
+    b.kind = LR_BODY_FILE;
+    b.format = LR_FORMAT_MP4;
+    b.head = 1;
+    b.dir = *state;
+    b.fragments = f;
+    b.n = 2;
+    b.to = 2;
+    b.engine = &e;
+
+    /* gone before it is asked for, while its table is there */
+
+    assert_int_equal(lr_body_open(&b, 1), LR_OK);
+    unlink(check_path(path, *state, "000002.flv"));
+    assert_int_equal(lr_dir_put(*state, "o.mp4", "t", &b, 1, 0, &bytes, err,
+                                sizeof(err)), LR_AGAIN);
+    assert_int_equal(errno, ENOENT);
+    assert_non_null(strstr(err, "the media of \"o.mp4\" could not be read"));
+    lr_body_close(&b);
+
+    /* or shorter than the head says */
+
+    check_write(*state, "000002.flv", flv.data, flv.len);
+    assert_int_equal(lr_body_open(&b, 1), LR_OK);
+    assert_int_equal(truncate(path, 700000), 0);
+    assert_int_equal(lr_dir_put(*state, "o.mp4", "t", &b, 1, 0, &bytes, err,
+                                sizeof(err)), LR_AGAIN);
+    assert_int_equal(errno, EIO);
+    lr_body_close(&b);
+
+    assert_int_equal(check_size(*state, "o.mp4"), -1);
+    assert_int_equal(check_size(*state, ".t.part"), -1);
+
+    assert_int_equal(lr_body_open(&b, 1), LR_OK);
+    assert_int_equal(lr_dir_put(*state, "o.mp4", "t", &b, 1, 0, &bytes, err,
+                                sizeof(err)), LR_OK);
+    lr_body_close(&b);
+
+    lr_engine_free(&e);
+    lr_buf_free(&flv);
+    lr_buf_free(&rows);
 }
 
 
@@ -549,6 +624,7 @@ main(void)
         t(direct),
         t(in_the_way),
         t(full_disk),
+        t(media_fails),
         t(deletes),
         t(gets),
         t(lists),
