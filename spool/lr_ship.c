@@ -242,7 +242,7 @@ lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
     grace = lr_recording_grace_of(&s->rec, s->settings.grace);
 
     if (s->rec.state == LR_RECORDING_PAUSED && !s->rec.has_open
-        && now <= s->rec.time + grace)
+        && lr_recording_grace_runs(s->rec.time, grace, now))
     {
         s->until = s->rec.time + grace + 1;
         return LR_OK;
@@ -251,7 +251,12 @@ lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
     rc = lr_recording_end(s->dir, s->settings.grace, now, &s->until, err,
                           size);
 
-    if (rc == LR_ERROR || rc == LR_DECLINED) {
+    /*
+     * What is whole can be shipped all the same, and on a full disk that is
+     * what makes room.
+     */
+
+    if (rc == LR_DECLINED || (rc == LR_ERROR && s->next == s->n)) {
         return rc;
     }
 
@@ -759,6 +764,10 @@ lr_ship_skip(lr_ship_t *s, const char *why)
 {
     int  rc;
 
+    if (lr_ship_here(s) != LR_OK) {
+        return LR_ERROR;
+    }
+
     rc = lr_ship_journal(s, "skip",
                          json_pack("{s:I, s:s}", "file", (json_int_t)
                                    s->fragments[s->next].f.number, "why",
@@ -769,6 +778,27 @@ lr_ship_skip(lr_ship_t *s, const char *why)
     }
 
     return rc;
+}
+
+
+int
+lr_ship_here(const lr_ship_t *s)
+{
+    char         path[LR_PATH_MAX + 16];
+    struct stat  one, two;
+
+    snprintf(path, sizeof(path), "%s/ship.log", s->dir);
+
+    if (stat(path, &one) == -1 || fstat(s->fd, &two) == -1) {
+        return LR_ERROR;
+    }
+
+    if (one.st_ino != two.st_ino || one.st_dev != two.st_dev) {
+        errno = ESTALE;
+        return LR_ERROR;
+    }
+
+    return LR_OK;
 }
 
 

@@ -271,6 +271,12 @@ int lr_ship_journal(lr_ship_t *s, const char *event, json_t *o);
 int lr_ship_event(void *data, const char *event, json_t *o);
 int64_t lr_ship_part_end(const lr_manifest_t *part);
 
+/*
+ * LR_ERROR with errno: the recording is not where it was.  Its files are found
+ * by name and its journal is not, so they are not gone: it was moved.
+ */
+int lr_ship_here(const lr_ship_t *s);
+
 /* whether all of the first cycle without an index has been shipped */
 int lr_ship_cycle_done(const lr_ship_t *s);
 

@@ -770,6 +770,10 @@ lr_ship_without(lr_ship_t *s)
     lr_ship_members_t    m;
     lr_ship_fragment_t  *sf;
 
+    if (lr_ship_here(s) != LR_OK) {
+        return LR_ERROR;
+    }
+
     f = s->file;
     left = 0;
 

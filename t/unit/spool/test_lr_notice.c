@@ -276,6 +276,7 @@ order_of_ms(void **state)
 static void
 failures(void **state)
 {
+    char              path[CHECK_PATH];
     long long         size;
     lr_claim_t        c;
     lr_notice_t       n;
@@ -317,6 +318,11 @@ failures(void **state)
                      LR_DECLINED);
     check_write(c.dir, "notify.log", "{\"event\":\"notice\",\"number\":2,"
                 "\"what\":\"x\"}\n", 42);
+    assert_int_equal(lr_notice_open(&n, c.dir, err, sizeof(err)),
+                     LR_DECLINED);
+
+    unlink(check_path(path, c.dir, "notify.log"));
+    assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(lr_notice_open(&n, c.dir, err, sizeof(err)),
                      LR_DECLINED);
 

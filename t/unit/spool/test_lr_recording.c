@@ -173,6 +173,37 @@ graces(void **state)
 }
 
 
+/* a clock that is set back by more than the grace ends it, by less does not */
+
+static void
+clock_back(void **state)
+{
+    char        path[CHECK_PATH];
+    int64_t     until;
+    lr_claim_t  c = { .fsync = 1 };
+
+    assert_int_equal(claim_at(&c, *state, "a", NOW, 0), LR_OK);
+    assert_int_equal(lr_recording_unpublish(c.fd, NOW, "x"), LR_OK);
+    let_go(&c);
+
+    assert_int_equal(lr_recording_end(check_path(path, *state, LOG "a"),
+                                      GRACE, NOW - GRACE, &until, err,
+                                      sizeof(err)), LR_AGAIN);
+    assert_true(until == NOW + GRACE + 1);
+    assert_int_equal(claim_at(&c, *state, "b", NOW - GRACE, 0), LR_OK);
+    assert_string_equal(c.rec.id, "a");
+    assert_int_equal(lr_recording_unpublish(c.fd, NOW, "x"), LR_OK);
+    let_go(&c);
+
+    assert_int_equal(claim_at(&c, *state, "b", NOW - GRACE - 1, 0), LR_OK);
+    assert_string_equal(c.rec.id, "b");
+    let_go(&c);
+
+    assert_int_equal(lr_recording_end(path, GRACE, NOW - GRACE - 1, &until,
+                                      err, sizeof(err)), LR_OK);
+}
+
+
 /* a recorder that died says nothing; its files' times do */
 
 static void
@@ -470,6 +501,7 @@ full_disk(void **state)
 
         assert_int_equal(rc, LR_ERROR);
         assert_int_equal(c.fd, -1);
+        assert_int_equal(c.fsync, 1);
         assert_true(err[0] != '\0');
         assert_int_equal(check_entries(check_path(path, *state, ".tmp")), 0);
         assert_int_equal(check_entries(check_path(path, *state, "live")), 0);
@@ -714,6 +746,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         t(claims),
         t(graces),
+        t(clock_back),
         t(crashes),
         t(limits),
         t(unfit),

@@ -296,6 +296,92 @@ full_disk(void **state)
 }
 
 
+/* a fragment that cannot be closed holds up none that could */
+
+static void
+full_and_open(void **state)
+{
+    int      rc;
+    rlim_t   size;
+    model_t  m;
+
+    model_init(&m, *state, "E");
+    m.check = 0;
+    record(&m, 'P');
+    record(&m, 'F');
+    record(&m, 'F');
+    record(&m, 'F');
+    record(&m, 'K');
+
+    /* record.log is the longest file, and has a torn line to be cut off */
+
+    size = (rlim_t) check_size(m.dir, "record.log") - 4;
+
+    do {
+        check_limit(size);
+        assert_int_equal(ship_step(&m), 1);
+    } while (m.ship.next < 3);
+
+    check_limit(size);
+    rc = lr_ship_look(&m.ship, m.now, err, sizeof(err));
+    check_limit(RLIM_INFINITY);
+
+    assert_int_equal(rc, LR_ERROR);
+    assert_non_null(strstr(err, "could not be ended"));
+
+    run(&m);
+    complete(&m);
+    model_free(&m);
+}
+
+
+/* what is not found where it was has not gone, if all of it is not there */
+
+static void
+moved(void **state)
+{
+    char          from[CHECK_PATH], to[CHECK_PATH];
+    model_t       m;
+    unsigned      files;
+    const conf_t  conf = { LR_FORMAT_MP4, NULL, 1000000, 0 };
+
+    for (files = 0; files < 2; files++) {
+        model_init(&m, *state, "E");
+        m.conf = files ? &conf : &plain_conf;
+        record(&m, 'P');
+        record(&m, 'F');
+        record(&m, 'F');
+        record(&m, 'U');
+
+        ship_open(&m);
+
+        if (files) {
+            record(&m, 'E');
+        }
+
+        while (files && lr_ship_next(&m.ship) != LR_SHIP_FILE) {
+            assert_int_equal(ship_step(&m), 1);
+        }
+
+        check_path(from, *state, "live");
+        check_path(to, *state, "aside");
+
+        assert_int_equal(rename(from, to), 0);
+        assert_int_equal(files ? lr_ship_without(&m.ship)
+                               : lr_ship_skip(&m.ship, "its file is gone"),
+                         LR_ERROR);
+
+        assert_int_equal(rename(to, from), 0);
+
+        ship_kill(&m);
+        run(&m);
+        complete(&m);
+        model_free(&m);
+        fresh(*state);
+    }
+}
+
+
 static void
 opens(void **state)
 {
@@ -473,6 +559,8 @@ main(void)
         t(long_recording),
         t(taken_names),
         t(full_disk),
+        t(full_and_open),
+        t(moved),
         t(opens),
     };
 

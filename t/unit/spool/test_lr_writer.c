@@ -577,6 +577,11 @@ killed(void **state)
             ts[0].tv_sec = ts[1].tv_sec = NOW / 1000 + 100;
             ts[0].tv_nsec = ts[1].tv_nsec = 0;
             assert_int_equal(utimensat(AT_FDCWD, path, ts, 0), 0);
+
+            strcpy(strrchr(path, '/'), "/000001.flv");
+            (void) utimensat(AT_FDCWD, path, ts, 0);
+            strcpy(strrchr(path, '/'), "/000002.flv");
+            (void) utimensat(AT_FDCWD, path, ts, 0);
         }
 
         assert_int_equal(lr_recording_claim(claim, *state, &st, "other",
