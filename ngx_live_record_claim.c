@@ -350,7 +350,8 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r,
         }
 
     } else if (r->suspended
-               || r->kept + size > ngx_live_record_conf->buffer)
+               || (r->kept > ngx_live_record_conf->buffer / 4
+                   && r->kept + size > ngx_live_record_conf->buffer))
     {
         /* from the first one that has to go, up to a key frame */
 

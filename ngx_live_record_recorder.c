@@ -19,8 +19,12 @@
 /* with NGX_LIVE_RECORD_HOLD of the queue, what a killed worker may lose */
 #define NGX_LIVE_RECORD_FLUSH        650
 
-/* rows' offsets are 32 bits wide, and a store takes no larger object */
+/*
+ * Of a fragment: rows' offsets are 32 bits wide, and a store takes no larger
+ * object; and rows stay in memory until it ends.
+ */
 #define NGX_LIVE_RECORD_FILE_MAX     (1024 * 1024 * 1024)
+#define NGX_LIVE_RECORD_ROWS_MAX     (1024 * 1024 * sizeof(lr_row_t))
 
 /* of a cache, as far as it matters here */
 #define NGX_LIVE_RECORD_LINE         64
@@ -37,10 +41,14 @@ static void ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body);
 static ngx_uint_t ngx_live_record_accept(ngx_live_record_recorder_t *r,
     lr_flv_body_t *body, ngx_uint_t video, size_t size);
+static const char *ngx_live_record_obstacle(ngx_live_record_recorder_t *r,
+    size_t size, ngx_uint_t *full);
+static const char *ngx_live_record_slow(ngx_live_record_recorder_t *r,
+    size_t size);
+static void ngx_live_record_refuse(ngx_live_record_recorder_t *r,
+    const char *why, ngx_uint_t full);
 static void ngx_live_record_full(ngx_live_record_recorder_t *r,
     const char *why);
-static const char *ngx_live_record_obstacle(ngx_live_record_recorder_t *r,
-    size_t size);
 static void ngx_live_record_goes_on(ngx_live_record_recorder_t *r);
 static void ngx_live_record_open(ngx_live_record_recorder_t *r,
     lr_timeline_frame_t *f);
@@ -229,7 +237,8 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
 {
     size_t                    size;
     lr_row_t                  row;
-    ngx_uint_t                video;
+    ngx_uint_t                video, full;
+    const char               *why;
     lr_flv_body_t            *body;
     lr_timeline_frame_t       f;
     ngx_live_record_track_t  *track;
@@ -267,6 +276,20 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
         /* it takes effect at its place, and a new fragment begins soon */
 
         if (r->open) {
+
+            /* one that is left out is at the head of the next fragment */
+
+            why = ngx_live_record_obstacle(r, size, &full);
+
+            if (why == NULL && r->pos + size > NGX_LIVE_RECORD_FILE_MAX) {
+                why = "there are too many sequence headers";
+            }
+
+            if (why) {
+                ngx_live_record_refuse(r, why, full);
+                return;
+            }
+
             row.dts = (int32_t) ((video ? r->timeline.video.last
                                         : r->timeline.audio.last)
                                  - r->fragment.base);
@@ -304,6 +327,7 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
     /* a file cannot change its mind about audio until a key frame comes */
 
     r->timeline.force = r->pos + size > NGX_LIVE_RECORD_FILE_MAX
+                        || r->rows.len >= NGX_LIVE_RECORD_ROWS_MAX
                         || (!video && track->changed
                             && r->settings.formats != LR_FORMAT_M3U8);
 
@@ -478,14 +502,7 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
     ngx_uint_t   full;
     const char  *why;
 
-    /* with what a fragment takes that may begin with it */
-
-    full = lr_quota_ask(&ngx_live_record_quota,
-                        size + NGX_LIVE_RECORD_TAG + NGX_LIVE_RECORD_FRAGMENT)
-           != LR_OK;
-
-    why = full ? ngx_live_record_zone_why()
-               : ngx_live_record_obstacle(r, size);
+    why = ngx_live_record_obstacle(r, size, &full);
 
     if (!r->suspended) {
 
@@ -493,18 +510,7 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
             return 1;
         }
 
-        if (full) {
-            ngx_live_record_full(r, why);
-
-        } else {
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "live record: \"%s/%s\" loses frames: %s, %uz "
-                          "bytes wait for \"%V\"", r->settings.app,
-                          r->settings.stream, why, r->out.memory,
-                          &ngx_live_record_conf->spool);
-        }
-
-        ngx_live_record_suspend(r);
+        ngx_live_record_refuse(r, why, full);
     }
 
     /* audio waits for a key frame as well, while there is video */
@@ -525,6 +531,71 @@ ngx_live_record_accept(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
 }
 
 
+/* what stands against a message of this size, or NULL; a full spool is full */
+
+static const char *
+ngx_live_record_obstacle(ngx_live_record_recorder_t *r, size_t size,
+    ngx_uint_t *full)
+{
+    /* with what a fragment takes that may begin with it */
+
+    *full = lr_quota_ask(&ngx_live_record_quota,
+                         size + NGX_LIVE_RECORD_TAG
+                         + NGX_LIVE_RECORD_FRAGMENT)
+            != LR_OK;
+
+    return *full ? ngx_live_record_zone_why()
+                 : ngx_live_record_slow(r, size);
+}
+
+
+/* the same, but for a full spool */
+
+static const char *
+ngx_live_record_slow(ngx_live_record_recorder_t *r, size_t size)
+{
+    size_t  limit;
+
+    limit = ngx_live_record_conf->buffer;
+
+    /* one that is larger than the buffer waits for nobody */
+
+    if (!r->suspended) {
+        return r->out.memory > limit / 4 && r->out.memory + size > limit
+               ? "the disk is too slow" : NULL;
+    }
+
+    if (r->out.memory > limit / 4) {
+        return "the disk is too slow";
+    }
+
+    if ((ngx_msec_int_t) (ngx_current_msec - r->retry) < 0) {
+        return "the spool failed";
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_live_record_refuse(ngx_live_record_recorder_t *r, const char *why,
+    ngx_uint_t full)
+{
+    if (full) {
+        ngx_live_record_full(r, why);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live record: \"%s/%s\" loses frames: %s, %uz "
+                      "bytes wait for \"%V\"", r->settings.app,
+                      r->settings.stream, why, r->out.memory,
+                      &ngx_live_record_conf->spool);
+    }
+
+    ngx_live_record_suspend(r);
+}
+
+
 static void
 ngx_live_record_full(ngx_live_record_recorder_t *r, const char *why)
 {
@@ -537,31 +608,6 @@ ngx_live_record_full(ngx_live_record_recorder_t *r, const char *why)
                   r->settings.app, r->settings.stream, text);
 
     ngx_live_record_queue_error(&r->out, why);
-}
-
-
-/* what but a full spool stands against a frame of this size, or NULL */
-
-static const char *
-ngx_live_record_obstacle(ngx_live_record_recorder_t *r, size_t size)
-{
-    size_t  limit;
-
-    limit = ngx_live_record_conf->buffer;
-
-    if (!r->suspended) {
-        return r->out.memory + size > limit ? "the disk is too slow" : NULL;
-    }
-
-    if (r->out.memory > limit / 4) {
-        return "the disk is too slow";
-    }
-
-    if ((ngx_msec_int_t) (ngx_current_msec - r->retry) < 0) {
-        return "the spool failed";
-    }
-
-    return NULL;
 }
 
 
@@ -640,6 +686,7 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
         return;
     }
 
+    r->rows.len = 0;
     (void) lr_buf_reserve(&r->rows, r->nrows * sizeof(lr_row_t));
 
     ngx_memzero(&r->picture, sizeof(lr_picture_t));
@@ -673,6 +720,10 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
 
         ngx_live_record_tag(r, track->type, &row, NULL, 0, &cl,
                             track->config.len);
+
+        if (!r->open) {
+            return;
+        }
     }
 }
 

@@ -90,8 +90,8 @@ int lr_fragment_scan(int fd, lr_row_t **rows, uint32_t *n, uint64_t *good);
 
 /*
  * Makes a fragment whole whose writer died: cuts off a torn tag, writes the
- * table if there is room for it.  Fills in what a close needs: bytes, rows.  LR_DECLINED when
- * nothing of it is usable and its files have been removed.
+ * table if there is room for it.  Fills in what a close needs: bytes, rows.
+ * LR_DECLINED when nothing of it is usable and its files have been removed.
  */
 int lr_fragment_repair(const char *dir, uint32_t number, lr_row_t **rows,
     uint32_t *n, uint64_t *bytes);
