@@ -26,6 +26,7 @@ static ngx_int_t ngx_live_record_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_live_record_check_order(ngx_conf_t *cf);
 static ngx_int_t ngx_live_record_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_live_record_init_process(ngx_cycle_t *cycle);
+static void ngx_live_record_open_files(ngx_cycle_t *cycle);
 static void ngx_live_record_exit_process(ngx_cycle_t *cycle);
 
 static ngx_int_t ngx_live_record_publish(ngx_rtmp_session_t *s,
@@ -45,6 +46,10 @@ static ngx_int_t ngx_live_record_disconnect(ngx_rtmp_session_t *s,
 static void ngx_live_record_finish(ngx_rtmp_session_t *s, const char *why);
 static ngx_int_t ngx_live_record_av(ngx_rtmp_session_t *s,
     ngx_rtmp_header_t *h, ngx_chain_t *in);
+
+
+/* as many as any worker will have open */
+#define NGX_LIVE_RECORD_FILES  65536
 
 
 /* nginx-rtmp has it in no header */
@@ -268,6 +273,7 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_live_record_open_files(cycle);
     ngx_live_record_counters_init(cycle);
     ngx_live_record_publisher_init();
     ngx_live_record_command_init(cycle);
@@ -281,6 +287,40 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
     }
 
     return ngx_live_record_shipper_init(cycle);
+}
+
+
+/*
+ * A stream takes three or four files beside its connection, and a recording
+ * that waits for its bucket one or two.  Where the admin has not said how many
+ * there may be, it is not to be what a shell is given.
+ */
+
+static void
+ngx_live_record_open_files(ngx_cycle_t *cycle)
+{
+    struct rlimit     rl;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ccf->rlimit_nofile != NGX_CONF_UNSET
+        || getrlimit(RLIMIT_NOFILE, &rl) == -1)
+    {
+        return;
+    }
+
+    if (rl.rlim_cur >= NGX_LIVE_RECORD_FILES || rl.rlim_cur == rl.rlim_max) {
+        return;
+    }
+
+    rl.rlim_cur = ngx_min(rl.rlim_max, NGX_LIVE_RECORD_FILES);
+
+    if (setrlimit(RLIMIT_NOFILE, &rl) == -1) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno,
+                      "live record: the number of open files could not be "
+                      "raised, set \"worker_rlimit_nofile\"");
+    }
 }
 
 

@@ -3,7 +3,8 @@
 # Copyright (C) the ngx_live_record authors
 
 # Very many streams that end in the same second: all of each is stored, over
-# a few connections, and the worker keeps answering.
+# a few connections, and the worker keeps answering.  It was started with fewer
+# open files than that takes.
 
 ###############################################################################
 
@@ -21,6 +22,9 @@ use LiveRecord::OSS;
 ###############################################################################
 
 my $n = 200;
+
+system('prlimit', '--pid', $$, '--nofile=512:') == 0
+    or die "prlimit: $?\n";
 
 my $t = LiveRecord->new();
 my $so = $t->dir() . '/looplag.so';
