@@ -161,7 +161,11 @@ ngx_live_record_api_time(ngx_live_record_api_t *api, const char *name,
         return NGX_ERROR;
     }
 
-    if (lr_time_parse(ms, text, ngx_strlen(text)) != LR_OK) {
+    /* ids and the names of manifests hold the seconds in 32 bits */
+
+    if (lr_time_parse(ms, text, ngx_strlen(text)) != LR_OK
+        || *ms < 0 || *ms / 1000 > UINT32_MAX)
+    {
         ngx_snprintf(code, sizeof(code), "Invalid%s.Malformed%Z", name);
         ngx_live_record_api_error(api, NGX_HTTP_BAD_REQUEST, (char *) code,
                                   "Specified %s is malformed.", name);

@@ -73,6 +73,10 @@ static void ngx_live_record_day_answer(void *data, lr_retry_e result,
 static void ngx_live_record_day_read(ngx_live_record_day_t *day);
 static int ngx_live_record_day_select(void *data, const lr_buf_t *list,
     lr_buf_t *keys);
+static int ngx_live_record_day_ids(const lr_ship_t *ship,
+    const lr_buf_t *list, lr_buf_t *ids);
+static ngx_uint_t ngx_live_record_day_has(const lr_buf_t *ids,
+    const char *id);
 static int ngx_live_record_day_date(const lr_ship_t *ship, int64_t time,
     lr_buf_t *date);
 static void ngx_live_record_day_draw(ngx_live_record_day_t *day);
@@ -229,75 +233,97 @@ ngx_live_record_day_select(void *data, const lr_buf_t *list, lr_buf_t *keys)
 {
     ngx_live_record_day_context_t *context = data;
 
-    int                  rc, ours;
-    char                *p, *end, *version, *id;
-    size_t               i;
-    lr_buf_t             date, other, ids;
-    const lr_ship_t     *ship;
+    int                  rc;
+    char                *p, *end, *version;
+    lr_buf_t             ids;
     lr_manifest_name_t   name;
 
-    ship = context->ship;
-
-    ngx_memzero(&date, sizeof(lr_buf_t));
-    ngx_memzero(&other, sizeof(lr_buf_t));
     ngx_memzero(&ids, sizeof(lr_buf_t));
 
-    rc = ngx_live_record_day_date(ship, ship->started, &date);
+    rc = ngx_live_record_day_ids(context->ship, list, &ids);
 
-    p = (char *) list->data;
-    end = p + list->len;
+    end = (char *) list->data + list->len;
 
-    for ( /* void */ ; rc == LR_OK && p < end; p = version + strlen(version)
-                                                   + 1)
+    for (p = (char *) list->data; rc == LR_OK && p < end;
+         p = version + strlen(version) + 1)
     {
         version = p + strlen(p) + 1;
 
-        if (lr_manifest_key_parse(p, &name) != LR_OK) {
-            continue;
-        }
-
-        ours = 0;
-
-        if (name.part == 0) {
-            other.len = 0;
-            rc = ngx_live_record_day_date(ship, name.time, &other);
-
-            ours = rc == LR_OK
-                   && strcmp((char *) date.data, (char *) other.data) == 0;
-
-            if (ours) {
-                lr_buf_append(&ids, name.id, strlen(name.id) + 1);
-            }
-
-        } else {
-
-            /* its first part is before it in the order of keys */
-
-            for (i = 0; i < ids.len; i += strlen(id) + 1) {
-                id = (char *) ids.data + i;
-
-                if (strcmp(id, name.id) == 0) {
-                    ours = 1;
-                    break;
-                }
-            }
-        }
-
-        if (ours) {
+        if (lr_manifest_key_parse(p, &name) == LR_OK
+            && ngx_live_record_day_has(&ids, name.id))
+        {
             lr_buf_append(keys, p, strlen(p) + 1);
             lr_buf_append(keys, version, strlen(version) + 1);
         }
     }
 
-    if (keys->failed || ids.failed) {
-        rc = LR_ERROR;
+    lr_buf_free(&ids);
+
+    return keys->failed ? LR_ERROR : rc;
+}
+
+
+/*
+ * The recordings whose first part is of the day.  It need not come before
+ * the others of its recording in the order of keys, that of their times: the
+ * clock may have been set back since.
+ */
+
+static int
+ngx_live_record_day_ids(const lr_ship_t *ship, const lr_buf_t *list,
+    lr_buf_t *ids)
+{
+    int                  rc;
+    char                *p, *end;
+    lr_buf_t             date, other;
+    lr_manifest_name_t   name;
+
+    ngx_memzero(&date, sizeof(lr_buf_t));
+    ngx_memzero(&other, sizeof(lr_buf_t));
+
+    rc = ngx_live_record_day_date(ship, ship->started, &date);
+
+    end = (char *) list->data + list->len;
+
+    for (p = (char *) list->data; rc == LR_OK && p < end;
+         p += strlen(p) + 1, p += strlen(p) + 1)
+    {
+        if (lr_manifest_key_parse(p, &name) != LR_OK || name.part != 0) {
+            continue;
+        }
+
+        other.len = 0;
+        rc = ngx_live_record_day_date(ship, name.time, &other);
+
+        if (rc == LR_OK
+            && strcmp((char *) date.data, (char *) other.data) == 0)
+        {
+            lr_buf_append(ids, name.id, strlen(name.id) + 1);
+        }
     }
 
     lr_buf_free(&date);
     lr_buf_free(&other);
-    lr_buf_free(&ids);
 
-    return rc;
+    return ids->failed ? LR_ERROR : rc;
+}
+
+
+static ngx_uint_t
+ngx_live_record_day_has(const lr_buf_t *ids, const char *id)
+{
+    char    *p;
+    size_t   i;
+
+    for (i = 0; i < ids->len; i += strlen(p) + 1) {
+        p = (char *) ids->data + i;
+
+        if (strcmp(p, id) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

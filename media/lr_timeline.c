@@ -71,9 +71,11 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     cts = video ? (int32_t) (pts - dts) : 0;
     f->cts = cts < -0x800000 ? -0x800000 : cts > 0x7fffff ? 0x7fffff : cts;
 
-    if (jump && tl->open) {
+    /* of a silent publisher there may be none that is open */
+
+    if (jump) {
         tl->jumped = 1;
-        tl->cut = 1;
+        tl->cut = tl->open;
     }
 
     if (tl->open) {

@@ -279,6 +279,28 @@ same_frames([ frames($list, 'v') ], [ map { frames_of($_) } @night ],
     'over midnight: frames');
 playlist_ok($list, 'over midnight');
 
+# a clock that was set back has a later part sort before the first one: the
+# index of the day has both
+
+my $clock = time();
+my @back = @all[$gap .. $gap + 3];
+
+for my $part (0, 1) {
+    my $from = 1000 * ($clock - 1200 * $part) - $back[2 * $part]{wall};
+
+    $api->manifest($t->bucket(), 'live', 'back', 'back-1', $part, $clock,
+        map { { %$_, wall => $_->{wall} + $from } }
+        @back[2 * $part, 2 * $part + 1]);
+}
+
+is($t->publish($file, seconds => 4, name => 'back'), 0, 'published');
+
+($list) = $t->wait_recorded(1, name => 'back');
+my ($day) = $t->days('back');
+
+is_deeply([ files_of($day) ], [ (map { $t->bucket() . "/$_->{key}" } @back),
+    files_of($list) ], 'all parts of a recording are in the index of the day');
+
 $t->done();
 
 ###############################################################################

@@ -833,6 +833,38 @@ restarts(void **state)
 }
 
 
+/* what was closed in a silence goes on where it was, or it does not */
+
+static void
+silence(void **state)
+{
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+    lr_timeline_frame(&tl, 1, 1, 0, 0, WALL, &f);
+    lr_timeline_ended(&tl);
+    lr_timeline_frame(&tl, 1, 1, 40, 0, WALL + 60000, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.jump, 0);
+    assert_int_equal(f.discontinuity, 0);
+
+    lr_timeline_ended(&tl);
+    lr_timeline_frame(&tl, 1, 1, 3600000, 0, WALL + 3600000, &f);
+    assert_int_equal(f.open, 1);
+    assert_int_equal(f.jump, 1);
+    assert_int_equal(f.discontinuity, 1);
+    assert_true(f.wall == WALL + 3600000);
+
+    /* and is not cut again for that */
+
+    lr_timeline_frame(&tl, 1, 1, 3600040, 0, WALL + 3600040, &f);
+    assert_int_equal(f.open, 0);
+}
+
+
 int
 main(void)
 {
@@ -841,6 +873,7 @@ main(void)
         cmocka_unit_test(jumps),
         cmocka_unit_test(many_jumps),
         cmocka_unit_test(silent_track),
+        cmocka_unit_test(silence),
         cmocka_unit_test(tracks_apart),
         cmocka_unit_test(clocks_jump),
         cmocka_unit_test(before_start),
