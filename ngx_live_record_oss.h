@@ -120,6 +120,10 @@ typedef struct {
     int                         (*prepare)(ngx_live_record_oss_t *t);
     void                        (*piece)(ngx_live_record_oss_t *t);
 
+    /* in a thread: reads a page of a listing */
+    int                         (*list)(lr_xml_list_t *l, const char *p,
+                                        size_t n);
+
     /* a header of an answer; the rest of those is common */
     void                        (*header)(ngx_live_record_oss_t *t,
                                           const char *p, size_t n);

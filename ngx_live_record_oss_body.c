@@ -304,10 +304,18 @@ ngx_live_record_oss_list_thread(void *data, ngx_log_t *log)
 
     req = t->req;
 
+    t->rc = t->dialect->list(&list, (char *) t->answer.data, t->answer.len);
+
+    /* a listing that does not go on would be listed for ever */
+
+    if (t->rc == LR_OK && list.truncated && t->token
+        && strcmp(list.next, t->token) == 0)
+    {
+        t->rc = LR_DECLINED;
+    }
+
     free(t->token);
     t->token = NULL;
-
-    t->rc = lr_xml_list(&list, (char *) t->answer.data, t->answer.len);
 
     if (t->rc != LR_OK) {
         lr_xml_list_free(&list);

@@ -42,6 +42,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
     ngx_live_record_oss_sign,
     NULL,
     NULL,
+    lr_xml_list,
     ngx_live_record_oss_header,
     NULL,
     ngx_live_record_oss_compare,

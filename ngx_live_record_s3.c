@@ -68,6 +68,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_s3_dialect = {
     ngx_live_record_s3_sign,
     ngx_live_record_s3_prepare,
     ngx_live_record_s3_piece,
+    lr_xml_list_s3,
     ngx_live_record_s3_header,
     ngx_live_record_s3_got,
     ngx_live_record_s3_compare,

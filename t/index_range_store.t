@@ -195,6 +195,16 @@ for my $type (qw/ oss s3 /) {
     is(scalar @infos, $n, "$type: indexes");
     cmp_ok($n, '>', 2, "$type: more than a page of a listing");
 
+    # a listing that does not go on
+
+    $oss->faults({ fault => 'same-token', query => 'continuation-token',
+        times => 4 });
+    $r = $there->call('DescribeLiveStreamRecordIndexFiles', %range);
+    is($r->{code}, 'InternalError', "$type: a page that is its own next");
+    is(scalar $t2->log(qr/LIST .* the answer is not a listing/), 1,
+        "$type: is not asked for again");
+    $oss->faults();
+
     $r = $there->call('DeleteLiveStreamRecordIndexFiles',
         RemoveFile => 'true', map { ("RecordId." . ($_ + 1)
             => $infos[$_]{RecordId}) } 0 .. $#infos);

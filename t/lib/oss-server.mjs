@@ -803,8 +803,7 @@ function listObjects(r) {
     const max = Math.min(conf.page, limit(p['max-keys'],
                                           conf.s3 ? 1000 : 100, 'max-keys'));
     const token = p['continuation-token'];
-    const after = v2 ? token ? Buffer.from(token, 'base64').toString()
-                             : p['start-after'] ?? ''
+    const after = v2 ? token ? afterToken(token) : p['start-after'] ?? ''
                      : p.marker ?? '';
     const enc = encoder(p);
     const groups = new Set();
@@ -844,7 +843,9 @@ function listObjects(r) {
                        true);
     }
 
-    const next = Buffer.from(last).toString('base64');
+    const next = r.fault?.fault === 'same-token' ? token : nextToken(last);
+
+    /* S3 does not encode its token with the names */
 
     answer(r, 200, {}, xml('ListBucketResult',
         tag('Name', r.bucket) + tag('Prefix', enc(prefix))
@@ -853,12 +854,32 @@ function listObjects(r) {
         + tag('IsTruncated', more)
         + (v2 ? tag('StartAfter', enc(p['start-after'] ?? ''))
                 + tag('KeyCount', n)
-                + (more ? tag('NextContinuationToken', enc(next)) : '')
+                + (more ? tag('NextContinuationToken',
+                              conf.s3 ? next : enc(next)) : '')
               : tag('Marker', enc(after))
                 + (more ? tag('NextMarker', enc(last)) : ''))
         + objects
         + [...groups].map(g => tag('CommonPrefixes', tag('Prefix', enc(g)),
                                    true)).join('')));
+}
+
+
+/* with all that has a meaning in a query */
+
+function nextToken(name) {
+    return `1+/${Buffer.from(name).toString('base64')}=`;
+}
+
+
+function afterToken(token) {
+    const name = Buffer.from(token.slice(3, -1), 'base64').toString();
+
+    if (token !== nextToken(name)) {
+        throw new StoreError(400, 'InvalidArgument', 'The continuation token'
+                             + ' provided is incorrect');
+    }
+
+    return name;
 }
 
 
@@ -1233,7 +1254,7 @@ function setFaults(list) {
     const known = ['status', 'reset-after-bytes', 'stall', 'stall-answer',
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
                    '200-error-body', '203', 'slow', 'abort-upload', 'late',
-                   'crowded', 'close'];
+                   'crowded', 'close', 'same-token'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
