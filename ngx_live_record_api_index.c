@@ -474,6 +474,7 @@ ngx_live_record_create_put(ngx_live_record_create_t *c)
     req->op = NGX_LIVE_RECORD_PUT;
     req->handler = ngx_live_record_create_done;
     req->type = "application/vnd.apple.mpegurl";
+    req->kind = LR_OBJECT_INDEX;
     req->tag = c->info.id;
     req->keep = c->keep;
 
@@ -533,6 +534,7 @@ ngx_live_record_create_done(ngx_live_record_request_t *req)
     req->bucket = c->home;
     req->handler = ngx_live_record_create_told;
     req->type = "application/json";
+    req->kind = LR_OBJECT_MANIFEST;
     req->keep = 0;
 
     ngx_live_record_request_start(req);

@@ -37,8 +37,9 @@
 typedef enum {
     LR_OBJECT_MEDIA = 0,          /* ts, mp4, flv */
     LR_OBJECT_PLAYLIST,           /* of a cycle: written once */
-    LR_OBJECT_INDEX,              /* of a day: written again and again */
-    LR_OBJECT_MANIFEST,           /* the same */
+    LR_OBJECT_INDEX,              /* of a day: written again and again; of a
+                                     range of time: may be, too */
+    LR_OBJECT_MANIFEST,           /* the same; what is known of an index */
     LR_OBJECT_KINDS
 } lr_object_kind_e;
 

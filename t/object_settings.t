@@ -3,8 +3,8 @@
 # Copyright (C) the ngx_live_record authors
 
 # What objects are like in a store: class, ACL, encryption, tags, metadata
-# and Cache-Control, of those that are put, made of parts, and moved by a copy
-# or in parts.  The stores refuse what they do not know, and what is told where
+# and Cache-Control, of those that are put, made of parts, moved by a copy or
+# in parts, and made by the API.  The stores refuse what they do not know, and what is told where
 # it has no meaning.  What is set is read back by the stores' own clients.
 
 ###############################################################################
@@ -18,6 +18,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use LiveRecord;
 use LiveRecord::OSS;
+use LiveRecord::Range;
 
 ###############################################################################
 
@@ -95,6 +96,8 @@ my %store = (
 my $class = 'NO_SUCH_CLASS';
 
 $t->write_conf(conf());
+write_file("$dir/keys", "testid testsecret\n");
+chmod 0644, "$dir/keys";
 
 $t->allow(qr/bucket "unknown" refuses/);
 
@@ -137,12 +140,16 @@ for my $case (@cases) {
         is((grep { m!$work! } files_in($s->bucket($case))), 0,
             'nothing is left');
 
+        create($case, $s) if $c->{formats} =~ /m3u8/;
+
         my %is = map { ($_->{key} => { cache => undef, encryption => undef,
             %{$_->{set}} }) } $s->client($case, 'the.id:the.secret');
-        my ($ts, $list, $day, $manifest) = map { my $re = $_;
+        my ($ts, $list, $day, $manifest, $range, $info) = map { my $re = $_;
             (sort grep { $_ =~ $re } keys %is)[0] }
-            qr/\.ts$/, qr!^record/.*\.m3u8$!, qr{^(?!record/).*\.m3u8$},
-            qr/\.json$/;
+            qr/\.ts$/, qr!^record/.*\.m3u8$!,
+            qr{^(?!record/|range/).*\.m3u8$},
+            qr{^\.live_record/(?!\.).*\.json$}, qr!^range/!,
+            qr!^\.live_record/\.index/.*\.json$!;
 
         like_set($is{$mp4[0]}, $c, $c->{media}, 'the mp4 file');
 
@@ -161,6 +168,10 @@ for my $case (@cases) {
                 'the index of the day');
             like_set($is{$manifest}, $c, { %other, cache => $for_manifest },
                 'a manifest');
+            like_set($is{$range}, $c, { %other, cache => 'no-cache' },
+                'an index of the API');
+            like_set($is{$info}, $c, { %other, cache => $for_manifest },
+                'what it knows of it');
         }
 
         # a working name has what is safe and what a copy hands on, no more
@@ -266,6 +277,19 @@ events {
     worker_connections 256;
 }
 
+http {
+    %%GLOBALS_HTTP%%
+
+    server {
+        listen 127.0.0.1:%%PORT_HTTP%%;
+
+        location / {
+            live_record_api;
+            live_record_api_keys %%TESTDIR%%/keys;
+        }
+    }
+}
+
 rtmp {
     live_record_spool %%TESTDIR%%/spool;
 
@@ -285,6 +309,20 @@ sub parts {
     return scalar grep { $_->{method} eq 'PUT' && $_->{key} =~ m!$work!
         && ($_->{query} || '') =~ /partNumber/ }
         $store{$cases{$case}{type}}->requests($case);
+}
+
+# an index of all that was recorded, by the API
+
+sub create {
+    my ($case, $s) = @_;
+    my $api = LiveRecord::Range->new($t, OssBucket => $case,
+        OssEndpoint => '127.0.0.1:' . $s->port(),
+        DomainName => '127.0.0.1', AppName => $case, StreamName => 'test');
+
+    my $r = $api->create(StartTime => time() - 3600, EndTime => time() + 60,
+        OssObject => 'range/test.m3u8');
+
+    is($r->{code}, undef, 'an index of a range of time');
 }
 
 # what the store says of an object, and what it should
@@ -311,7 +349,8 @@ sub like_set {
 
     is_deeply(\%got, \%want, "$what is as it should be")
         or diag(explain(\%got));
-    like($id, qr/^\d{8}-\d{6}-/, "... and has the recording's id");
+    like($id, qr/^(?:\d{8}-\d{6}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3})-/,
+        "... and has the recording's id, or its own");
 }
 
 ###############################################################################
