@@ -445,7 +445,7 @@ ngx_live_record_object_count(ngx_live_record_request_t *req)
     if (req->kind == LR_OBJECT_MANIFEST) {
         kind = NGX_LIVE_RECORD_KIND_MANIFEST;
 
-    } else if (req->kind == LR_OBJECT_PLAYLIST) {
+    } else if (req->kind != LR_OBJECT_MEDIA) {
         kind = NGX_LIVE_RECORD_KIND_PLAYLIST;
 
     } else if (ngx_strcmp(req->type, "video/mp2t") == 0) {

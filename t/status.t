@@ -359,6 +359,20 @@ same_frames([ frames([ segments_of(@cycles) ], 'v') ],
 same_frames([ packets([ segments_of(@cycles) ], 'a') ],
     [ packets($file, 'a') ], 'audio');
 
+# of what kind it is: the only one that has ended here has a playlist
+
+sleep 1.1;
+$status = status();
+
+my $stored = bucket('local')->{stored};
+my $bytes = 0;
+$bytes += -s for @cycles, $t->days('cam', 'live');
+
+is_deeply($stored->{playlist}, { objects => 2, bytes => $bytes },
+    'a playlist, and the index of the day');
+is($stored->{mp4}{objects}, 1, 'an mp4 file');
+is($stored->{flv}{objects}, 0, 'and no other');
+
 ###############################################################################
 # what the code has is documented
 
