@@ -106,10 +106,16 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         req->result = LR_RETRY_OK;
     }
 
-    /* only of what is read a bare 404 says that it is not there */
+    /*
+     * Only of an object that is read a bare 404 says that it is not there.
+     * Of a bucket that is listed nothing does: it is not where it is asked
+     * for, or somebody else has answered.
+     */
 
-    if (req->result == LR_RETRY_GONE && t->code[0] == '\0' && !reading
-        && t->method[0] != 'H')
+    if (req->result == LR_RETRY_GONE
+        && (t->key == NULL
+            || (t->code[0] == '\0' && t->sum != NGX_LIVE_RECORD_OSS_GOT
+                && t->method[0] != 'H')))
     {
         req->result = LR_RETRY_ADMIN;
     }

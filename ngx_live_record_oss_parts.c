@@ -347,11 +347,6 @@ ngx_live_record_oss_sweep_listed(ngx_live_record_oss_t *t)
     s = &t->sweep;
 
     if (req->result != LR_RETRY_OK) {
-
-        if (req->result == LR_RETRY_GONE) {
-            req->result = LR_RETRY_ADMIN;
-        }
-
         ngx_live_record_oss_finish(t);
         return;
     }

@@ -46,6 +46,11 @@ my %cases = (
         code => 'AccessDenied', early => 1, %put, times => 2 } ], hits => 2,
         fails => 0, refuses => 1, text => qr/403 AccessDenied/ },
 
+    # a listing is never gone; what is behind a wrong address may say so
+    e404 => { faults => [ { fault => 'status', status => 404, bare => 1,
+        %list } ], hits => 1, fails => 0, refuses => 1,
+        text => qr/refuses .*: LIST .*: the answer's status is 404/ },
+
     reset => { faults => [ { fault => 'reset-after-bytes', bytes => 20000,
         %ts, times => 2 } ], hits => 2 },
 
@@ -144,7 +149,7 @@ for (keys %media) {
     $audio{$_} = [ packets($media{$_}, 'a') ];
 }
 
-$t->allow(qr/bucket "(?:e403|expired)" refuses/);
+$t->allow(qr/bucket "(?:e403|e404|expired)" refuses/);
 $t->start();
 
 # all at once, and then each by itself
