@@ -113,6 +113,8 @@ ngx_live_record_manifests_list(ngx_live_record_manifests_t *m, int64_t from,
         return;
     }
 
+    m->reads[0].state = NGX_LIVE_RECORD_MANIFESTS_ASKED;
+
     ngx_live_record_request_start(m->reads[0].request);
 }
 
@@ -531,20 +533,31 @@ ngx_live_record_manifests_finish(ngx_live_record_manifests_t *m)
 }
 
 
-/* gives up what is under way */
+/*
+ * Gives up what has been asked for.  The end of what is under way lets the
+ * bucket go on with what waits, or fail it while the worker exits: nothing of
+ * ours may wait any more by then, as its handler would lead here again.
+ */
 
 static void
 ngx_live_record_manifests_stop(ngx_live_record_manifests_t *m)
 {
-    ngx_uint_t                         i;
+    ngx_uint_t                         i, active;
+    ngx_live_record_request_t         *req;
     ngx_live_record_manifests_read_t  *r;
 
-    for (i = 0; i < NGX_LIVE_RECORD_MANIFESTS_READS; i++) {
-        r = &m->reads[i];
+    for (active = 0; active < 2; active++) {
 
-        if (r->state == NGX_LIVE_RECORD_MANIFESTS_ASKED) {
-            ngx_live_record_request_free(r->request);
-            r->request = NULL;
+        for (i = 0; i < NGX_LIVE_RECORD_MANIFESTS_READS; i++) {
+            r = &m->reads[i];
+            req = r->request;
+
+            if (req && req->active == active
+                && r->state == NGX_LIVE_RECORD_MANIFESTS_ASKED)
+            {
+                r->request = NULL;
+                ngx_live_record_request_free(req);
+            }
         }
     }
 }
@@ -581,23 +594,17 @@ ngx_live_record_manifests_free(ngx_live_record_manifests_t *m)
         m->thread = 0;
     }
 
-    for (i = 0; i < NGX_LIVE_RECORD_MANIFESTS_READS; i++) {
+    ngx_live_record_manifests_stop(m);
 
-        /* a thread reads the answers of others: its end frees the rest */
-
-        if (m->thread
-            && m->reads[i].state != NGX_LIVE_RECORD_MANIFESTS_ASKED)
-        {
-            continue;
-        }
-
-        ngx_live_record_request_free(m->reads[i].request);
-        m->reads[i].request = NULL;
-    }
+    /* a thread reads the answers of others: its end frees the rest */
 
     if (m->thread) {
         m->freed = 1;
         return;
+    }
+
+    for (i = 0; i < NGX_LIVE_RECORD_MANIFESTS_READS; i++) {
+        ngx_live_record_request_free(m->reads[i].request);
     }
 
     ngx_live_record_manifests_drop(m);

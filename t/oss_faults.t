@@ -445,6 +445,38 @@ subtest 'QUIT and TERM do not wait' => sub {
     }
 };
 
+# manifests of a day that are read, and those that wait for that
+
+subtest 'a reload while the index of the day is drawn' => sub {
+    for my $n (1 .. 3) {
+        is($t->publish($media{''}, app => 'stuck', name => 'day',
+            speed => 8), 0, "published $n");
+        $t->bucket($oss->bucket('stuck'));
+        $t->wait_recorded($n, app => 'stuck', name => 'day');
+    }
+
+    # a new worker has none of them in its memory
+
+    $t->reload();
+    $oss->faults({ fault => 'stall', method => 'GET', key => '\.json$',
+        bucket => 'stuck', times => 0 });
+
+    is($t->publish($media{''}, app => 'stuck', name => 'day', speed => 8),
+        0, 'published');
+    wait_for(sub { ($oss->seen('stuck'))[0] }, 20, 'a manifest to be read');
+
+    my ($old) = $t->workers();
+
+    $t->reload();
+    wait_for(sub { $t->log(qr/process $old exited/) }, 20,
+        'the old worker to leave');
+    is(scalar $t->log(qr/process $old exited with code 0/), 1,
+        'it exits well');
+
+    flow();
+    all_of('stuck', 'day', 4);
+};
+
 ###############################################################################
 
 is((grep { index($t->log(), $_) != -1 } secrets()), 0,
