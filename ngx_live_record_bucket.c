@@ -124,6 +124,11 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     req->answer.len = 0;
     req->err[0] = '\0';
 
+    if (req->tag && req->tag != req->id) {
+        (void) snprintf(req->id, sizeof(req->id), "%s", req->tag);
+        req->tag = req->id;
+    }
+
     /* texts are small, and much of what is sent already waits for them */
 
     kind = req->backlog && req->body.kind != LR_BODY_TEXT ? LR_GATE_BACKLOG

@@ -13,6 +13,7 @@
 
 #include "lr_body.h"
 #include "lr_part.h"
+#include "lr_recording.h"
 #include "ngx_live_record.h"
 
 
@@ -47,7 +48,8 @@ struct ngx_live_record_request_s {
     char                      *until;      /* of LIST: what is behind this
                                               need not be listed; or NULL */
     const char                *type;       /* of PUT, BEGIN: Content-Type */
-    const char                *tag;        /* the recording's id */
+    const char                *tag;        /* the recording's id, or NULL;
+                                              copied by the start */
     lr_object_kind_e           kind;       /* of PUT; of others it is media */
     lr_body_t                  body;       /* of PUT, PART */
     unsigned                   backlog:1;  /* there is much more to come */
@@ -103,6 +105,8 @@ struct ngx_live_record_request_s {
 
     /* the bucket's own */
 
+    char                       id[LR_ID_MAX + 1];    /* the tag: a thread
+                                              may outlive whose it is */
     ngx_thread_task_t         *task;
     void                      *transfer;
     uint32_t                   era;        /* of the bucket's gate */
