@@ -293,6 +293,8 @@ for my $part (0, 1) {
         @back[2 * $part, 2 * $part + 1]);
 }
 
+chmod 0777, $t->bucket() . '/.live_record/live/back';
+
 is($t->publish($file, seconds => 4, name => 'back'), 0, 'published');
 
 ($list) = $t->wait_recorded(1, name => 'back');
