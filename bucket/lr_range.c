@@ -11,18 +11,22 @@
 #define LR_RANGE_HEAD     "#EXTM3U\n"
 #define LR_RANGE_SEGMENT  255
 
+/* names hold seconds, and a last fragment may reach beyond the next part's
+   first one: no further than a fragment is long */
+#define LR_RANGE_OVERLAP  120000
 
-/* the last parts of a recording that begin before the range, NULL: none */
+
+/* a part of a recording; its key is within the listing */
 
 typedef struct {
     lr_manifest_name_t   name;
-    const char          *last;
-    const char          *before;
-} lr_range_early_t;
+    const char          *key;
+} lr_range_part_t;
 
 
-static int lr_range_early(lr_buf_t *ids, const lr_manifest_name_t *name,
-    const char *key);
+static int lr_range_order(const void *one, const void *two);
+static int lr_range_reaches(const lr_range_t *r, const lr_range_part_t *p,
+    const lr_range_part_t *end);
 static void lr_range_take(lr_buf_t *keys, const char *key);
 static int lr_range_touches(const lr_range_t *r,
     const lr_manifest_fragment_t *f);
@@ -33,91 +37,88 @@ int
 lr_range_select(const lr_range_t *r, const u_char *list, size_t n,
     lr_buf_t *keys)
 {
-    size_t               i;
-    lr_buf_t             ids, later;
-    const char          *p, *end;
-    lr_range_early_t    *early;
-    lr_manifest_name_t   name;
+    lr_buf_t          all;
+    const char       *p, *end;
+    lr_range_part_t   part, *q, *last;
 
-    memset(&ids, 0, sizeof(lr_buf_t));
-    memset(&later, 0, sizeof(lr_buf_t));
+    memset(&all, 0, sizeof(lr_buf_t));
 
     p = (const char *) list;
     end = p + n;
 
     for ( /* void */ ; p < end; p += strlen(p) + 1, p += strlen(p) + 1) {
 
-        if (lr_manifest_key_parse(p, &name) != LR_OK) {
-            continue;
-        }
-
-        if (name.time > r->end) {
-            break;
-        }
-
-        if (name.time > r->start) {
-            lr_range_take(&later, p);
-
-        } else if (lr_range_early(&ids, &name, p) != LR_OK) {
-            break;
+        if (lr_manifest_key_parse(p, &part.name) == LR_OK
+            && part.name.time <= r->end)
+        {
+            part.key = p;
+            lr_buf_append(&all, &part, sizeof(lr_range_part_t));
         }
     }
 
-    early = (lr_range_early_t *) ids.data;
+    n = all.len / sizeof(lr_range_part_t);
+    q = (lr_range_part_t *) all.data;
+    last = q + n;
 
-    for (i = 0; i < ids.len / sizeof(lr_range_early_t); i++) {
-        if (early[i].before) {
-            lr_range_take(keys, early[i].before);
-        }
-
-        lr_range_take(keys, early[i].last);
+    if (n) {
+        qsort(q, n, sizeof(lr_range_part_t), lr_range_order);
     }
 
-    lr_buf_append(keys, later.data, later.len);
+    for ( /* void */ ; q < last; q++) {
+        if (lr_range_reaches(r, q, last)) {
+            lr_range_take(keys, q->key);
+        }
+    }
 
-    if (ids.failed || later.failed) {
+    if (all.failed) {
         keys->failed = 1;
     }
 
-    lr_buf_free(&ids);
-    lr_buf_free(&later);
+    lr_buf_free(&all);
 
     return keys->failed ? LR_ERROR : LR_OK;
 }
 
 
+static int
+lr_range_order(const void *one, const void *two)
+{
+    int                     rc;
+    const lr_range_part_t  *a, *b;
+
+    a = one;
+    b = two;
+
+    rc = strcmp(a->name.id, b->name.id);
+
+    return rc ? rc : a->name.part < b->name.part ? -1
+                                                 : a->name.part > b->name.part;
+}
+
+
 /*
- * The last part reaches into the range, if any does; the one before it too
- * if the clock was set back between them.
+ * Within a part time does not go back, so one that begins before the range
+ * ends about when the next one begins, unless that goes back.  Of the last
+ * one it is not known when it ends.
  */
 
 static int
-lr_range_early(lr_buf_t *ids, const lr_manifest_name_t *name,
-    const char *key)
+lr_range_reaches(const lr_range_t *r, const lr_range_part_t *p,
+    const lr_range_part_t *end)
 {
-    size_t             i;
-    lr_range_early_t  *early, add;
+    const lr_range_part_t  *next;
 
-    early = (lr_range_early_t *) ids->data;
+    next = p + 1;
 
-    /* its parts are neighbours most of the time */
-
-    for (i = ids->len / sizeof(lr_range_early_t); i > 0; i--) {
-        if (strcmp(early[i - 1].name.id, name->id) == 0) {
-            early[i - 1].before = early[i - 1].last;
-            early[i - 1].last = key;
-            return LR_OK;
-        }
+    if (p->name.time > r->start || next == end
+        || strcmp(next->name.id, p->name.id) != 0
+        || next->name.part != p->name.part + 1)
+    {
+        return 1;
     }
 
-    memset(&add, 0, sizeof(lr_range_early_t));
-
-    add.name = *name;
-    add.last = key;
-
-    lr_buf_append(ids, &add, sizeof(lr_range_early_t));
-
-    return ids->failed ? LR_ERROR : LR_OK;
+    return next->name.time < p->name.time
+           || next->name.time > r->start - LR_RANGE_OVERLAP;
 }
 
 

@@ -59,10 +59,11 @@ typedef struct {
 
 
 /*
- * From a listing of manifests in the order of keys, "key\0version\0" ... of
- * n bytes, appends to "keys", in the same form, those of parts that may
- * reach into the range: the ones that begin in it, and for each recording
- * the last two that begin before.  LR_ERROR: no memory.
+ * From a listing of manifests, "key\0version\0" ... of n bytes, appends to
+ * "keys", in the same form, those of parts that may reach into the range: the
+ * ones that begin in it, and of those that begin before the ones that no next
+ * one tells the end of.  Those of a recording are in their order.  LR_ERROR:
+ * no memory.
  */
 int lr_range_select(const lr_range_t *r, const u_char *list, size_t n,
     lr_buf_t *keys);

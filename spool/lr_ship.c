@@ -293,9 +293,7 @@ lr_ship_next(lr_ship_t *s)
      * before the next one is begun.
      */
 
-    if (s->part && s->part->nfragments == LR_MANIFEST_FRAGMENTS
-        && (unlisted || s->dirty))
-    {
+    if (lr_ship_part_full(s) && (unlisted || s->dirty || !s->sealed)) {
         return LR_SHIP_MANIFEST;
     }
 
@@ -497,7 +495,7 @@ lr_ship_add_spans(lr_ship_t *s)
     size_t   i;
     int64_t  to;
 
-    to = s->part->nfragments == LR_MANIFEST_FRAGMENTS && !s->part->closed
+    to = lr_ship_part_full(s) && !s->part->closed
          ? lr_ship_part_end(s->part) : INT64_MAX;
 
     s->part->nspans = 0;
@@ -665,11 +663,12 @@ lr_ship_confirm(lr_ship_t *s, lr_ship_step_e step,
 
     case LR_SHIP_MANIFEST:
         return lr_ship_journal(s, "manifest",
-                               json_pack("{s:I, s:I, s:b}",
+                               json_pack("{s:I, s:I, s:b, s:b}",
                                          "part", (json_int_t) s->part->part,
                                          "fragments",
                                          (json_int_t) s->part->nfragments,
-                                         "closed", (int) s->part->closed));
+                                         "closed", (int) s->part->closed,
+                                         "full", lr_ship_part_full(s)));
 
     case LR_SHIP_INDEX:
 
@@ -742,6 +741,10 @@ lr_ship_confirm_fragment(lr_ship_t *s, const lr_ship_result_t *result)
                             json_integer((json_int_t) s->content.mp4));
         json_object_set_new(o, "flv",
                             json_integer((json_int_t) s->content.flv));
+    }
+
+    if (lr_ship_part_full(s)) {
+        json_object_set_new(o, "part", json_true());
     }
 
     if (result->key[0]) {

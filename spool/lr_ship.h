@@ -10,9 +10,9 @@
  *
  *   start     version
  *   fragment  file, key, bytes, video, audio,    confirmed by the bucket, or
- *             digests, mp4, flv                  known, where there is no ts
+ *             digests, mp4, flv, part            known, where there is no ts
  *   skip      file, why                          no object can be made of it
- *   manifest  part, fragments, closed            of the part, confirmed
+ *   manifest  part, fragments, closed, full      of the part, confirmed
  *   index     cycle, key, bytes ...              confirmed; key "" for none
  *   day                                          the index of the day is
  *
@@ -160,6 +160,7 @@ typedef struct {
     lr_content_t         content;     /* of the fragment being shipped */
 
     unsigned             dirty:1;     /* the part changed otherwise */
+    unsigned             sealed:1;    /* it is in the bucket as a full one */
     unsigned             closed:1;    /* the last manifest is in the bucket */
     unsigned             day:1;       /* the index of the day was written */
     unsigned             due:1;       /* a cycle has come since */
@@ -270,6 +271,13 @@ int lr_ship_read(lr_ship_t *s, char *err, size_t size);
 int lr_ship_journal(lr_ship_t *s, const char *event, json_t *o);
 int lr_ship_event(void *data, const char *event, json_t *o);
 int64_t lr_ship_part_end(const lr_manifest_t *part);
+
+/*
+ * Whether the next fragment begins a new part of the manifest.  Whoever looks
+ * for a time goes by that of a part's first fragment, so within a part time
+ * does not go back, and a part is no longer than a day.
+ */
+int lr_ship_part_full(const lr_ship_t *s);
 
 /*
  * LR_ERROR with errno: the recording is not where it was.  Its files are found

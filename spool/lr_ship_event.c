@@ -12,6 +12,10 @@
 #include "lr_ship.h"
 
 
+/* of a part of the manifest, from its first fragment to its last, ms */
+#define LR_SHIP_PART_SPAN  86400000LL
+
+
 static int lr_ship_event_fragment(lr_ship_t *s, json_t *o);
 static int lr_ship_event_skip(lr_ship_t *s, json_t *o);
 static int lr_ship_event_manifest(lr_ship_t *s, json_t *o);
@@ -154,6 +158,7 @@ lr_ship_event_manifest(lr_ship_t *s, json_t *o)
 
     s->listed = (size_t) n;
     s->dirty = 0;
+    s->sealed = json_is_true(json_object_get(o, "full"));
     s->closed = json_is_true(json_object_get(o, "closed"));
 
     return LR_OK;
@@ -239,7 +244,9 @@ lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
     const char              *codec;
     lr_manifest_fragment_t   mf;
 
-    if (s->part && s->part->nfragments == LR_MANIFEST_FRAGMENTS) {
+    if (s->part && (s->part->nfragments == LR_MANIFEST_FRAGMENTS
+                    || json_is_true(json_object_get(o, "part"))))
+    {
         s->from = lr_ship_part_end(s->part);
         lr_manifest_free(s->part);
         s->part = NULL;
@@ -256,6 +263,7 @@ lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
         s->parts++;
         s->listed = 0;
         s->dirty = 0;
+        s->sealed = 0;
     }
 
     memset(&mf, 0, sizeof(lr_manifest_fragment_t));
@@ -362,6 +370,32 @@ lr_ship_journal(lr_ship_t *s, const char *event, json_t *o)
     json_decref(o);
 
     return rc;
+}
+
+
+int
+lr_ship_part_full(const lr_ship_t *s)
+{
+    int64_t                        wall;
+    const lr_manifest_fragment_t  *f;
+
+    if (s->part == NULL || s->part->nfragments == 0) {
+        return 0;
+    }
+
+    if (s->part->nfragments == LR_MANIFEST_FRAGMENTS) {
+        return 1;
+    }
+
+    if (s->next == s->n) {
+        return 0;
+    }
+
+    f = s->part->fragments;
+    wall = s->fragments[s->next].f.wall;
+
+    return wall < f[s->part->nfragments - 1].wall
+           || wall - f[0].wall > LR_SHIP_PART_SPAN;
 }
 
 

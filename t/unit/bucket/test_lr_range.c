@@ -406,21 +406,39 @@ parts_are_chosen(void **state)
     select_is(&list, 0, 1000, "");
 
     name(&list, 0, "a", 0);
-    name(&list, 5, "b", 0);
-    name(&list, 10, "a", 1);
-    name(&list, 20, "a", 2);
+    name(&list, 500, "b", 0);
+    name(&list, 1000, "a", 1);
+    name(&list, 2000, "a", 2);
     lr_buf_append(&list, "x/y.json\0v", 11);
-    name(&list, 30, "a", 3);
-    name(&list, 40, "a", 4);
+    name(&list, 3000, "a", 3);
+    name(&list, 4000, "a", 4);
 
-    /* those that begin in it, and the last two of each before */
+    /* those that begin in it, and of those before the last, and the one that
+       may last longer than its next one's name says */
 
-    select_is(&list, 25000, 35000, "a1 a2 b0 a3 ");
-    select_is(&list, 20500, 29999, "a1 a2 b0 ");
+    select_is(&list, 2500000, 3500000, "a2 a3 b0 ");
+    select_is(&list, 2050000, 2999900, "a1 a2 b0 ");
+    select_is(&list, 2119999, 2999900, "a1 a2 b0 ");
+    select_is(&list, 2120000, 2999900, "a2 b0 ");
     select_is(&list, 0, 1000, "a0 ");
-    select_is(&list, 30000, 40000, "a2 a3 b0 a4 ");
+    select_is(&list, 3000000, 4000000, "a2 a3 a4 b0 ");
     select_is(&list, -5000, -1, "");
-    select_is(&list, 100000, 200000, "a3 a4 b0 ");
+    select_is(&list, 10000000, 20000000, "a4 b0 ");
+
+    /* where the clock went back: it is not known how far the one before got;
+       nor where a part is missing */
+
+    list.len = 0;
+    name(&list, 0, "a", 0);
+    name(&list, 400, "a", 3);
+    name(&list, 700, "a", 6);
+    name(&list, 1000, "a", 1);
+    name(&list, 2000, "a", 2);
+    name(&list, 2500, "a", 4);
+
+    select_is(&list, 3000000, 3500000, "a2 a4 a6 ");
+    select_is(&list, 2200000, 2400000, "a2 a3 a6 ");
+    select_is(&list, 600000, 650000, "a0 a3 ");
 
     lr_buf_free(&list);
 }

@@ -43,7 +43,7 @@
  *   K  killed with a fragment open, of which two tags are whole
  *   E  the grace is over
  *   G  there is no grace from here on, Z  a moment passes
- *   W  what media is dated by goes back an hour
+ *   W  what media is dated by goes back an hour, w  forward a day
  *
  * and where there are mp4 or flv files
  *
@@ -827,6 +827,10 @@ record(model_t *m, char action)
 
     case 'W':
         m->back += 3600000;
+        break;
+
+    case 'w':
+        m->back -= 86400000;
         break;
 
     case 'v':
@@ -1894,7 +1898,7 @@ run(model_t *m)
 
         /* a shipper that has nothing to do is looked at now and then only */
 
-        while (strchr("CWvaxy", *p) == NULL && ship_step(m)) { /* void */ }
+        while (strchr("CWwvaxy", *p) == NULL && ship_step(m)) { /* void */ }
     }
 
     assert_int_equal(m->done, 1);
@@ -2014,6 +2018,13 @@ complete_file(model_t *m, const lr_manifest_file_t *file,
 }
 
 
+static inline lr_manifest_fragment_t *
+last_of(lr_manifest_t *part)
+{
+    return &part->fragments[part->nfragments - 1];
+}
+
+
 /* what has to be in the bucket in the end, and nothing in the spool */
 
 static inline void
@@ -2063,12 +2074,20 @@ complete(model_t *m)
         assert_int_equal(parts[i]->part, i);
         assert_int_equal(parts[i]->closed, i == nparts - 1);
         assert_true(i == nparts - 1
-                    || parts[i]->nfragments == LR_MANIFEST_FRAGMENTS);
+                    || parts[i]->nfragments == LR_MANIFEST_FRAGMENTS
+                    || last_of(parts[i])->wall > parts[i + 1]->fragments->wall
+                    || parts[i + 1]->fragments->wall
+                       - parts[i]->fragments->wall > 86400000);
 
         spans += parts[i]->nspans;
         files += parts[i]->nfiles;
 
         for (j = 0; j < parts[i]->nfragments; j++) {
+            assert_true(j == 0 || parts[i]->fragments[j].wall
+                                  >= parts[i]->fragments[j - 1].wall);
+            assert_true(parts[i]->fragments[j].wall
+                        <= parts[i]->fragments[0].wall + 86400000);
+
             n = (uint32_t) parts[i]->fragments[j].seq + 1;
             assert_true(n <= m->number);
             assert_int_equal(seen[n]++, 0);

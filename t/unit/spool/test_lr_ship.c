@@ -42,13 +42,19 @@ little(void **state)
 }
 
 
-/* cycles that seem to end before they begin, at their end or within */
+/*
+ * Cycles that seem to end before they begin, at their end or within; parts of
+ * a manifest that end with that, at every sort of moment, or that take a day.
+ */
 
 static void
 clock_back(void **state)
 {
     all_kills(*state, "PFWFCFUE", 1, &plain_conf);
     all_kills(*state, "PFFUTWPFFFFFCFFFFFFWCFKTPFUE", 1, &plain_conf);
+    all_kills(*state, "PFWFWFFWFFFWFFFFWFFFFFUE", 1, &plain_conf);
+    all_kills(*state, "PFWMWDWFWMFUTWPWFUE", 1, &plain_conf);
+    all_kills(*state, "PFFwFFCwFUTwPFFFFwFWFUE", 1, &plain_conf);
 }
 
 
