@@ -803,8 +803,11 @@ lr_dir_missing(lr_dir_upload_t *u)
     ino = u->upload ? strrchr(u->upload, '.') : NULL;
 
     if (ino && strtoull(ino + 1, NULL, 16) != st.st_ino) {
-        errno = ESTALE;
-        return lr_dir_failed(u);
+        u->error = ESTALE;
+        snprintf(u->err, u->size, "\"%s\" was begun in another directory than "
+                 "what is \"%s\" now: put that back, or mount it", u->key,
+                 u->root);
+        return LR_ERROR;
     }
 
     return lr_dir_gone(u, "there is no such file");
