@@ -16,6 +16,8 @@ static void lr_flv_parse_video(const u_char *p, size_t size,
     lr_flv_body_t *b);
 static void lr_flv_parse_ex_video(const u_char *p, size_t size,
     lr_flv_body_t *b);
+static void lr_flv_parse_ex_audio(const u_char *p, size_t size,
+    lr_flv_body_t *b);
 static int32_t lr_flv_cts(const u_char *p);
 
 
@@ -62,6 +64,10 @@ lr_flv_parse(unsigned type, const u_char *p, size_t size, lr_flv_body_t *b)
             b->kind = LR_FLV_FRAME;
         }
 
+        break;
+
+    case 9:
+        lr_flv_parse_ex_audio(p, size, b);
         break;
 
     default:
@@ -190,6 +196,54 @@ lr_flv_parse_ex_video(const u_char *p, size_t size, lr_flv_body_t *b)
     case 3:                                   /* CodedFramesX: no cts */
         b->key = frame == 1 || frame == 4;
         b->kind = size > 5 ? LR_FLV_FRAME : LR_FLV_IGNORE;
+        break;
+    }
+}
+
+
+static void
+lr_flv_parse_ex_audio(const u_char *p, size_t size, lr_flv_body_t *b)
+{
+    b->codec = LR_CODEC_OTHER;
+
+    if (size < 5) {
+        return;
+    }
+
+    b->id = lr_get_be32(p + 1);
+    b->header = 5;
+
+    if (b->id == LR_FOURCC('m', 'p', '4', 'a')) {
+        b->codec = LR_CODEC_AAC;
+
+    } else if (b->id == LR_FOURCC('.', 'm', 'p', '3')) {
+        b->codec = LR_CODEC_MP3;
+    }
+
+    /*
+     * The rest is left out: a MultichannelConfig says what the sequence
+     * header does, a Multitrack message is of further tracks, behind the
+     * one that comes without it.
+     */
+
+    switch (p[0] & 0x0f) {
+
+    case 0:                                   /* SequenceStart */
+
+        /* MP3 has none, and a frame is all that tells of it */
+
+        if (b->codec != LR_CODEC_MP3 && size > 5) {
+            b->kind = LR_FLV_CONFIG;
+        }
+
+        break;
+
+    case 1:                                   /* CodedFrames */
+        b->kind = size > 5 ? LR_FLV_FRAME : LR_FLV_IGNORE;
+        break;
+
+    case 2:                                   /* SequenceEnd */
+        b->kind = LR_FLV_END;
         break;
     }
 }

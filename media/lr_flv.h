@@ -3,7 +3,7 @@
  * Copyright (C) the ngx_live_record authors
  *
  * The bodies of RTMP audio and video messages, which are the bodies of FLV
- * tags (Adobe FLV 10.1 E.4.2, E.4.3; Enhanced RTMP v1), and FLV framing.
+ * tags (Adobe FLV 10.1 E.4.2, E.4.3; Enhanced RTMP v2), and FLV framing.
  */
 
 
@@ -42,7 +42,8 @@ typedef enum {
     LR_FLV_FRAME = 0,         /* a coded frame */
     LR_FLV_CONFIG,            /* a sequence header: codec configuration */
     LR_FLV_END,               /* end of sequence, nothing to decode */
-    LR_FLV_IGNORE             /* video info frame, metadata, empty */
+    LR_FLV_IGNORE             /* video info frame, metadata, empty, more
+                                 tracks than one of a kind */
 } lr_flv_kind_e;
 
 

@@ -45,7 +45,9 @@ typedef struct {
 static int lr_ts_times(lr_ts_t *ts);
 static unsigned lr_ts_is_frame(const lr_row_t *row);
 static unsigned lr_ts_mpeg_type(const lr_audio_t *a);
-static void lr_ts_config(lr_ts_t *ts, const lr_flv_body_t *b,
+static void lr_ts_audio_config(lr_ts_t *ts, const lr_flv_body_t *b,
+    const u_char *p, size_t n);
+static void lr_ts_video_config(lr_ts_t *ts, const lr_flv_body_t *b,
     const u_char *p, size_t n);
 static void lr_ts_drop_held(lr_ts_t *ts);
 static void lr_ts_video(lr_ts_t *ts, const lr_flv_body_t *b,
@@ -317,7 +319,15 @@ lr_ts_sample(lr_ts_t *ts, const lr_sample_t *s)
     lr_flv_parse(type, s->data, s->size, &b);
 
     if (b.kind == LR_FLV_CONFIG) {
-        lr_ts_config(ts, &b, s->data + b.header, s->size - b.header);
+
+        if (type == LR_FLV_VIDEO) {
+            lr_ts_video_config(ts, &b, s->data + b.header,
+                               s->size - b.header);
+
+        } else {
+            lr_ts_audio_config(ts, &b, s->data + b.header,
+                               s->size - b.header);
+        }
 
     } else if (b.kind == LR_FLV_FRAME) {
 
@@ -346,25 +356,35 @@ lr_ts_sample(lr_ts_t *ts, const lr_sample_t *s)
 
 
 static void
-lr_ts_config(lr_ts_t *ts, const lr_flv_body_t *b, const u_char *p, size_t n)
+lr_ts_audio_config(lr_ts_t *ts, const lr_flv_body_t *b, const u_char *p,
+    size_t n)
 {
-    if (b->codec == LR_CODEC_AAC) {
-        lr_ts_flush(ts, 0);
+    /* a track that cannot be held has a sequence header all the same */
 
-        if (lr_audio_config(&ts->aconf, b->codec, p, n) != LR_OK
-            || lr_aac_adts_check(&ts->aconf) != LR_OK)
-        {
-            ts->skipped++;
-            return;
-        }
-
-        if (ts->last_audio != SIZE_MAX) {
-            ts->mux.audio.type = LR_TS_TYPE_AAC;
-        }
-
+    if (b->codec != LR_CODEC_AAC) {
+        ts->skipped++;
         return;
     }
 
+    lr_ts_flush(ts, 0);
+
+    if (lr_audio_config(&ts->aconf, b->codec, p, n) != LR_OK
+        || lr_aac_adts_check(&ts->aconf) != LR_OK)
+    {
+        ts->skipped++;
+        return;
+    }
+
+    if (ts->last_audio != SIZE_MAX) {
+        ts->mux.audio.type = LR_TS_TYPE_AAC;
+    }
+}
+
+
+static void
+lr_ts_video_config(lr_ts_t *ts, const lr_flv_body_t *b, const u_char *p,
+    size_t n)
+{
     lr_ts_drop_held(ts);
 
     if (lr_video_config(&ts->vconf, b->codec, p, n) != LR_OK) {

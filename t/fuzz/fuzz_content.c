@@ -43,7 +43,13 @@ static const struct {
     { LR_FLV_AUDIO, 4, "\xaf\0\x12\x10" },
     { LR_FLV_AUDIO, 2, "\xaf\1" },
     { LR_FLV_AUDIO, 5, "\x2f\xff\xfb\x90\x44" },
-    { LR_FLV_AUDIO, 1, "\x2f" }
+    { LR_FLV_AUDIO, 1, "\x2f" },
+    { LR_FLV_AUDIO, 7, "\x90mp4a\x12\x10" },
+    { LR_FLV_AUDIO, 5, "\x91mp4a" },
+    { LR_FLV_AUDIO, 6, "\x90OpusO" },
+    { LR_FLV_AUDIO, 5, "\x91Opus" },
+    { LR_FLV_AUDIO, 5, "\x90.mp3" },
+    { LR_FLV_AUDIO, 9, "\x91.mp3\xff\xfb\x90\x44" }
 };
 
 

@@ -162,7 +162,11 @@ lr_head(u_char *p, unsigned which)
         { 5, "\x93hvc1" },
         { 8, "\x91hvc1\0\0\1" },
         { 5, "\x2f\xff\xfb\x90\x44" },
-        { 5, "\x2f\xff\xf3\x80\xc0" }
+        { 5, "\x2f\xff\xf3\x80\xc0" },
+        { 7, "\x90mp4a\x12\x10" },
+        { 5, "\x91mp4a" },
+        { 9, "\x91.mp3\xff\xfb\x90\x44" },
+        { 6, "\x90OpusO" }
     };
     unsigned  i;
 

@@ -1365,7 +1365,8 @@ sub flv_is_config {
     my ($tag) = @_;
     my ($first, $second) = unpack('CC', $tag->{body});
 
-    return $first >> 4 == 10 && $second == 0 if $tag->{type} == 8;
+    return $first >> 4 == 10 && $second == 0 || $first == 0x90
+        if $tag->{type} == 8;
     return 0 if $tag->{type} != 9;
     return $first & 0x80 ? ($first & 15) == 0 : $second == 0;
 }
@@ -1376,6 +1377,7 @@ sub flv_is_end {
     my ($tag) = @_;
     my ($first, $second) = unpack('CC', $tag->{body});
 
+    return $first == 0x92 if $tag->{type} == 8;
     return 0 if $tag->{type} != 9;
     return $first & 0x80 ? ($first & 15) == 2 : $second == 2;
 }

@@ -96,7 +96,40 @@ test_parse(void **state)
         { AUDIO, 4, { 0xef, 0xff }, MP3, FRAME, 1, 1, 0 },
         { AUDIO, 1, { 0x2f }, MP3, IGNORE, 1, 1, 0 },
         { AUDIO, 4, { 0xb2, 1 }, OTHER, FRAME, 1, 1, 0 },
-        { AUDIO, 1, { 0xb2 }, OTHER, IGNORE, 1, 1, 0 }
+        { AUDIO, 1, { 0xb2 }, OTHER, IGNORE, 1, 1, 0 },
+
+        /* Enhanced RTMP v2 */
+        { AUDIO, 7, { 0x90, 'm', 'p', '4', 'a', 0x12, 0x10 }, AAC, CONFIG, 1,
+          5, 0 },
+        { AUDIO, 5, { 0x90, 'm', 'p', '4', 'a' }, AAC, IGNORE, 1, 5, 0 },
+        { AUDIO, 6, { 0x91, 'm', 'p', '4', 'a', 0x21 }, AAC, FRAME, 1, 5, 0 },
+        { AUDIO, 5, { 0x91, 'm', 'p', '4', 'a' }, AAC, IGNORE, 1, 5, 0 },
+        { AUDIO, 5, { 0x92, 'm', 'p', '4', 'a' }, AAC, END, 1, 5, 0 },
+        { AUDIO, 9, { 0x93, 'm', 'p', '4', 'a' }, AAC, IGNORE, 1, 5, 0 },
+        { AUDIO, 11, { 0x94, 'm', 'p', '4', 'a', 1, 6, 0 }, AAC, IGNORE, 1,
+          5, 0 },
+        { AUDIO, 9, { 0x91, '.', 'm', 'p', '3', 0xff, 0xfb }, MP3, FRAME, 1,
+          5, 0 },
+        { AUDIO, 9, { 0x90, '.', 'm', 'p', '3', 0xff, 0xfb }, MP3, IGNORE, 1,
+          5, 0 },
+        { AUDIO, 9, { 0x90, 'O', 'p', 'u', 's', 'O' }, OTHER, CONFIG, 1, 5,
+          0 },
+        { AUDIO, 9, { 0x91, 'O', 'p', 'u', 's', 1 }, OTHER, FRAME, 1, 5, 0 },
+
+        /* of one further track, and of many; with a nanosecond offset */
+        { AUDIO, 9, { 0x95, 1, 'm', 'p', '4', 'a', 1, 0x21 }, OTHER, IGNORE,
+          1, 5, 0 },
+        { AUDIO, 9, { 0x95, 0x21, 'm', 'p', '4', 'a', 1, 0 }, OTHER, IGNORE,
+          1, 5, 0 },
+        { AUDIO, 12, { 0x97, 2, 0, 0, 1, 1, 'm', 'p', '4', 'a', 0x21 }, OTHER,
+          IGNORE, 1, 5, 0 },
+        { AUDIO, 4, { 0x91, 'm', 'p', '4' }, OTHER, IGNORE, 1, 1, 0 },
+        { AUDIO, 1, { 0x91 }, OTHER, IGNORE, 1, 1, 0 },
+
+        { VIDEO, 10, { 0x96, 1, 'h', 'v', 'c', '1', 1 }, OTHER, IGNORE, 0, 5,
+          0 },
+        { VIDEO, 12, { 0x97, 2, 0, 0, 1, 1, 'h', 'v', 'c', '1', 0 }, OTHER,
+          IGNORE, 0, 5, 0 }
     };
     size_t         i, n;
     u_char        *p;
@@ -176,6 +209,9 @@ test_names(void **state)
         { AUDIO, { 0xef, 1 }, "MP3" },
         { AUDIO, { 0xb2, 1 }, "Speex" },
         { AUDIO, { 0x0f, 1 }, "linear PCM" },
+        { AUDIO, { 0x91, 'm', 'p', '4', 'a' }, "AAC" },
+        { AUDIO, { 0x91, '.', 'm', 'p', '3' }, "MP3" },
+        { AUDIO, { 0x91, 'O', 'p', 'u', 's' }, "Opus" },
         { AUDIO, { 0xff, 1 }, "device-specific sound" }
     };
     char           buf[32];

@@ -510,6 +510,64 @@ test_messages(void **state)
     assert_int_equal(pes(t, VIDEO, 1)->pts, 900000 + 3600);
     memcpy(buf + 6, "\0\0\1\x06\x05\0\0\1\x41\x42", 10);
     payload(t, pes(t, VIDEO, 1), buf, 16);
+    reset(t);
+
+    /* a sequence header of audio that is not taken is nothing to video */
+
+    avc_config(t, 0, 4);
+    nal(video(t, 0, 0, 0), 4, "\x06\x05", 2, 2);
+    (void) add(t, 0, 0, C, "\x90OpusOpusHead", 13);
+    nal(video(t, 0, 0, 0), 4, "\x41\x88", 2, 2);
+    run(t);
+    assert_int_equal(t->skipped, 1);
+    memcpy(buf + 6, "\0\0\1\x06\x05\0\0\1\x41\x88", 10);
+    payload(t, pes(t, VIDEO, 0), buf, 16);
+}
+
+
+/* audio with a FourCC is what it is with a codec id */
+
+static void
+test_fourcc(void **state)
+{
+    size_t     i, len;
+    test_t    *t;
+    u_char    *p;
+    lr_buf_t  *b;
+
+    t = *state;
+
+    aac_config(t, 0);
+    aac(t, 0, 300);
+    run(t);
+
+    len = t->len;
+    p = t->out;
+    t->out = NULL;
+    reset(t);
+
+    (void) add(t, 0, 0, C, "\x90mp4a\x11\x90", 7);
+
+    b = add(t, 0, 0, K, "\x91mp4a", 5);
+
+    for (i = 0; i < 300; i++) {
+        lr_buf_append(b, "\x21", 1);
+    }
+
+    run(t);
+    assert_int_equal(t->skipped, 0);
+    assert_int_equal(t->len, len);
+    assert_memory_equal(t->out, p, len);
+    free(p);
+    reset(t);
+
+    /* the type of the first PMT is known before the first frame */
+
+    (void) add(t, 0, 0, K, "\x91.mp3\xff\xfb\x90\x44", 9);
+    run(t);
+    assert_int_equal(t->skipped, 0);
+    assert_int_equal(t->c->types[AUDIO], LR_TS_TYPE_MPEG1);
+    assert_int_equal(t->c->pmts, 1);
 }
 
 
@@ -1102,6 +1160,7 @@ main(void)
         lr_test(test_access_unit),
         lr_test(test_length_sizes),
         lr_test(test_messages),
+        lr_test(test_fourcc),
         lr_test(test_held_bound),
         lr_test(test_times),
         lr_test(test_wrap),
