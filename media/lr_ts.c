@@ -49,6 +49,7 @@ static void lr_ts_audio_config(lr_ts_t *ts, const lr_flv_body_t *b,
     const u_char *p, size_t n);
 static void lr_ts_video_config(lr_ts_t *ts, const lr_flv_body_t *b,
     const u_char *p, size_t n);
+static unsigned lr_ts_video_type(const lr_video_t *v);
 static void lr_ts_drop_held(lr_ts_t *ts);
 static void lr_ts_video(lr_ts_t *ts, const lr_flv_body_t *b,
     const u_char *p, size_t n);
@@ -146,6 +147,8 @@ lr_ts_begin(lr_ts_t *ts, const lr_row_t *rows, size_t n, int64_t base_ms,
     ts->vconf.codec = LR_CODEC_NONE;
     ts->aconf.codec = LR_CODEC_NONE;
     ts->mp3.codec = LR_CODEC_NONE;
+    ts->shown = LR_CODEC_NONE;
+    ts->heard.codec = LR_CODEC_NONE;
 
     ts->held.len = 0;
     ts->held.failed = 0;
@@ -375,7 +378,9 @@ lr_ts_audio_config(lr_ts_t *ts, const lr_flv_body_t *b, const u_char *p,
         return;
     }
 
-    if (ts->last_audio != SIZE_MAX) {
+    /* later, it is the type of the frames to come, if there are any */
+
+    if (ts->last_audio != SIZE_MAX && ts->heard.codec == LR_CODEC_NONE) {
         ts->mux.audio.type = LR_TS_TYPE_AAC;
     }
 }
@@ -394,10 +399,16 @@ lr_ts_video_config(lr_ts_t *ts, const lr_flv_body_t *b, const u_char *p,
 
     ts->open = 0;
 
-    if (ts->last_video != SIZE_MAX) {
-        ts->mux.video.type = b->codec == LR_CODEC_AVC ? LR_TS_TYPE_AVC
-                                                  : LR_TS_TYPE_HEVC;
+    if (ts->last_video != SIZE_MAX && ts->shown == LR_CODEC_NONE) {
+        ts->mux.video.type = lr_ts_video_type(&ts->vconf);
     }
+}
+
+
+static unsigned
+lr_ts_video_type(const lr_video_t *v)
+{
+    return v->codec == LR_CODEC_AVC ? LR_TS_TYPE_AVC : LR_TS_TYPE_HEVC;
 }
 
 
@@ -478,6 +489,14 @@ lr_ts_picture(lr_ts_t *ts, const lr_ts_nals_t *nals, unsigned key)
 
     if (ts->frames && dts >= ts->first + LR_TS_GATHER_TIME) {
         lr_ts_flush(ts, 0);
+    }
+
+    m->video.type = lr_ts_video_type(&ts->vconf);
+
+    if (ts->shown == LR_CODEC_NONE) {
+        ts->shown = ts->vconf.codec;
+        ts->width = ts->vconf.width;
+        ts->height = ts->vconf.height;
     }
 
     /* in HEVC an SPS is of no use without its VPS */
@@ -805,6 +824,10 @@ lr_ts_audio(lr_ts_t *ts, const lr_flv_body_t *b, const u_char *p, size_t n)
     }
 
     ts->mux.audio.type = type;
+
+    if (ts->heard.codec == LR_CODEC_NONE) {
+        ts->heard = b->codec == LR_CODEC_AAC ? ts->aconf : ts->mp3;
+    }
 
     if (ts->frames == 0) {
         ts->first = t;

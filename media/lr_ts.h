@@ -61,6 +61,13 @@ typedef struct {
     lr_audio_t      aconf;
     lr_audio_t      mp3;
 
+    /* the same of the first frames put out; LR_CODEC_NONE: there are none */
+
+    lr_codec_e      shown;
+    unsigned        width;
+    unsigned        height;
+    lr_audio_t      heard;
+
     lr_buf_t        held;
     unsigned        held_sets;
     unsigned        held_count;

@@ -366,16 +366,15 @@ lr_body_tracks(lr_body_t *b)
 
     ts = b->engine->ts;
 
-    if (ts->mux.video.type && ts->vconf.codec != LR_CODEC_NONE) {
-        strcpy(b->tracks.video, ts->vconf.codec == LR_CODEC_HEVC ? "hevc"
-                                                                 : "h264");
-        b->tracks.width = ts->vconf.width;
-        b->tracks.height = ts->vconf.height;
+    if (ts->shown != LR_CODEC_NONE) {
+        strcpy(b->tracks.video, ts->shown == LR_CODEC_HEVC ? "hevc" : "h264");
+        b->tracks.width = ts->width;
+        b->tracks.height = ts->height;
     }
 
-    a = ts->aconf.codec != LR_CODEC_NONE ? &ts->aconf : &ts->mp3;
+    a = &ts->heard;
 
-    if (ts->mux.audio.type && a->codec != LR_CODEC_NONE) {
+    if (a->codec != LR_CODEC_NONE) {
         strcpy(b->tracks.audio, a->codec == LR_CODEC_AAC ? "aac" : "mp3");
         b->tracks.rate = a->out_rate ? a->out_rate : a->rate;
         b->tracks.channels = a->channels;

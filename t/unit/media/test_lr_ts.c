@@ -172,6 +172,17 @@ avc_config(test_t *t, int32_t dts, unsigned length_size)
 }
 
 
+/* without any parameter sets */
+
+static void
+hevc_config(test_t *t, int32_t dts)
+{
+    (void) add(t, dts, 0, V | C,
+               "\x90hvc1\1\1\x60\0\0\0\x90\0\0\0\0\0\x3c\xf0\0\xfc\xfd\xf8"
+               "\xf8\0\0\x0f\0", 28);
+}
+
+
 static void
 aac_config(test_t *t, int32_t dts)
 {
@@ -1080,6 +1091,38 @@ test_config_change(void **state)
     assert_int_equal(t->c->es[p->off + 2], 0x4c);
     p = pes(t, AUDIO, 1);
     assert_int_equal(t->c->es[p->off + 2], 0x50);
+    reset(t);
+
+    /* sequence headers of frames that come in the next fragment */
+
+    avc_config(t, 0, 4);
+    frame(t, 0, 0, 1, 10);
+    (void) add(t, 0, 0, K, "\x2f\xff\xfb\x90\x44\1\2\3\4", 9);
+    hevc_config(t, 40);
+    aac_config(t, 40);
+    (void) add(t, 400, 0, K, "\x2f\xff\xfb\x90\x44\1\2\3\4", 9);
+    run(t);
+
+    assert_int_equal(t->skipped, 0);
+    assert_int_equal(t->c->types[VIDEO], LR_TS_TYPE_AVC);
+    assert_int_equal(t->c->types[AUDIO], LR_TS_TYPE_MPEG1);
+    assert_int_equal(t->c->pmts, 1);
+    assert_int_equal(t->ts->shown, LR_CODEC_AVC);
+    assert_int_equal(t->ts->heard.codec, LR_CODEC_MP3);
+    reset(t);
+
+    /* and where some do come */
+
+    avc_config(t, 0, 4);
+    frame(t, 0, 0, 1, 10);
+    hevc_config(t, 40);
+    nal(add(t, 40, 0, V | K, "\x93hvc1", 5), 4, "\x26\1\xaf", 3, 3);
+    run(t);
+
+    assert_int_equal(t->skipped, 0);
+    assert_int_equal(t->c->types[VIDEO], LR_TS_TYPE_HEVC);
+    assert_int_equal(t->c->pmts, 2);
+    assert_int_equal(t->ts->shown, LR_CODEC_AVC);
 }
 
 

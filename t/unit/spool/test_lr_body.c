@@ -314,6 +314,22 @@ nothing(void **state)
     assert_string_equal(b.tracks.video, "h264");
     lr_body_close(&b);
 
+    /* sequence headers of frames that the next fragment begins with */
+
+    check_tag(&flv, NULL, LR_FLV_VIDEO, 5,
+              "\x90hvc1\1\1\x60\0\0\0\x90\0\0\0\0\0\x3c\xf0\0\xfc\xfd\xf8"
+              "\xf8\0\0\x0f\0", 28);
+    check_tag(&flv, NULL, LR_FLV_AUDIO, 5, "\xaf\0\x11\x88", 4);
+    check_write(*state, "000001.flv", flv.data, flv.len);
+    assert_int_equal(lr_body_open(&b, 0), LR_OK);
+    collect(&b, &out, &n);
+    assert_string_equal(b.tracks.video, "h264");
+    assert_int_equal(b.tracks.width, 640);
+    assert_string_equal(b.tracks.audio, "mp3");
+    assert_int_equal(b.tracks.rate, 44100);
+    assert_int_equal(b.tracks.channels, 2);
+    lr_body_close(&b);
+
     lr_body_free(&b);
     lr_engine_free(&e);
     lr_engine_free(&e);
