@@ -213,12 +213,20 @@ int lr_manifest_read(const u_char *p, size_t n, lr_manifest_t **m, char *err,
 const char *lr_manifest_format_name(int format);
 
 /*
+ * A digest of the fragment's tracks: of which there are, their codecs, size,
+ * rate and channels.  0: nothing is known of any.  Where it changes, a
+ * playlist needs a discontinuity (RFC 8216 4.3.2.3).
+ */
+uint32_t lr_manifest_tracks(const lr_manifest_fragment_t *f);
+
+/*
  * The segments of an index that is to lie at "index_key", from n parts of
  * any recordings in any order: by the recording's start, id and seq.
  * Fragments without a key are left out.  Of a fragment that comes twice,
  * the one of the earlier part in the array is taken: give the fresher
  * first.  A discontinuity stands where another recording begins, where a
- * fragment says so, and where one is missing; never at the first segment.
+ * fragment says so, where one is missing, and where the tracks are not those
+ * of the one before; never at the first segment.
  *
  * *list need not be set; it is to be freed by lr_segments_free() after
  * LR_OK.  LR_ERROR: no memory, or a key that cannot be referred to.

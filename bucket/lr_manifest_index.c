@@ -17,6 +17,14 @@ typedef struct {
 } lr_manifest_ref_t;
 
 
+/* FNV-1a */
+
+#define LR_MANIFEST_BASIS  0x811c9dc5u
+#define LR_MANIFEST_PRIME  0x01000193u
+
+
+static uint32_t lr_manifest_hash(uint32_t hash, const char *codec,
+    uint32_t one, uint32_t two);
 static int lr_manifest_by_id(const void *one, const void *two);
 static int lr_manifest_by_time(const void *one, const void *two);
 static int lr_manifest_index(lr_manifest_t *const *m, size_t n,
@@ -26,6 +34,50 @@ static int lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
     const char *index_key, const char *base, lr_segments_t *list);
 static void lr_manifest_uri(lr_buf_t *out, const char *index_key,
     const char *base, const char *key);
+
+
+uint32_t
+lr_manifest_tracks(const lr_manifest_fragment_t *f)
+{
+    uint32_t                    hash;
+    const lr_manifest_video_t  *v;
+    const lr_manifest_audio_t  *a;
+
+    v = &f->video;
+    a = &f->audio;
+
+    if (v->codec[0] == '\0' && a->codec[0] == '\0') {
+        return 0;
+    }
+
+    hash = lr_manifest_hash(LR_MANIFEST_BASIS, v->codec, v->width, v->height);
+    hash = lr_manifest_hash(hash, a->codec, a->rate, a->channels);
+
+    return hash ? hash : 1;
+}
+
+
+/* the codec with its zero byte, and two numbers */
+
+static uint32_t
+lr_manifest_hash(uint32_t hash, const char *codec, uint32_t one,
+    uint32_t two)
+{
+    size_t  i;
+    u_char  buf[8];
+
+    (void) lr_put_be32(lr_put_be32(buf, one), two);
+
+    for (i = 0; i <= strlen(codec); i++) {
+        hash = (hash ^ (u_char) codec[i]) * LR_MANIFEST_PRIME;
+    }
+
+    for (i = 0; i < sizeof(buf); i++) {
+        hash = (hash ^ buf[i]) * LR_MANIFEST_PRIME;
+    }
+
+    return hash;
+}
 
 
 static int
@@ -190,6 +242,7 @@ lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
     const char *index_key, const char *base, lr_segments_t *list)
 {
     size_t                    i;
+    uint32_t                  tracks, last;
     unsigned                  same;
     const char               *uri;
     lr_segment_t             *s;
@@ -201,6 +254,7 @@ lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
     }
 
     prev = NULL;
+    last = 0;
 
     for (i = 0; i < n; i++) {
         ref = &refs[i];
@@ -218,6 +272,15 @@ lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
         s->discontinuity = prev != NULL
                            && (!same || ref->f->discontinuity
                                || ref->f->seq != prev->f->seq + 1);
+
+        /* one of which nothing is known is like the one before */
+
+        tracks = lr_manifest_tracks(ref->f);
+
+        if (tracks) {
+            s->discontinuity |= (last && tracks != last);
+            last = tracks;
+        }
 
         lr_manifest_uri(&list->text, index_key, base, ref->f->key);
         prev = ref;

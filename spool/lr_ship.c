@@ -593,6 +593,7 @@ lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text)
     int                  rc, gap;
     size_t               i, n;
     lr_buf_t            *uris;
+    uint32_t             last;
     lr_segment_t        *segs;
     lr_ship_fragment_t  *sf;
 
@@ -601,6 +602,7 @@ lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text)
 
     rc = LR_ERROR;
     gap = 0;
+    last = 0;
     n = 0;
 
     for (i = 0; segs && uris && i < s->next; i++) {
@@ -615,6 +617,13 @@ lr_ship_index(lr_ship_t *s, const char *key, lr_buf_t *text)
         if (sf->key == NULL) {
             gap = 1;
             continue;
+        }
+
+        /* one of which nothing is known is like the one before */
+
+        if (sf->tracks) {
+            gap |= last && sf->tracks != last;
+            last = sf->tracks;
         }
 
         lr_url_relative(&uris[n], key, sf->key);

@@ -89,6 +89,8 @@ typedef struct {
     unsigned            without:3;    /* not in files of this format */
     unsigned            skipped:1;
     unsigned            removed:1;    /* its FLV file */
+
+    uint32_t            tracks;       /* as of lr_manifest_tracks() */
 } lr_ship_fragment_t;
 
 

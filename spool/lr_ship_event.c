@@ -301,6 +301,7 @@ lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
                                                                "channels"));
     }
 
+    sf->tracks = lr_manifest_tracks(&mf);
     s->closed = 0;
 
     return lr_manifest_add_fragment(s->part, &mf) == LR_OK ? LR_OK

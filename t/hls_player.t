@@ -2,7 +2,7 @@
 
 # Copyright (C) the ngx_live_record authors
 
-# A real player goes through a recording with a gap in it.
+# A real player goes through recordings with a gap in them, and a change.
 
 ###############################################################################
 
@@ -69,6 +69,18 @@ is((grep { $_->{discontinuity} } @{parse_m3u8($day)->{segments}}), 2,
 
 plays($day, 30 + 10, 1000, 2);
 plays($cycles[0], 30, 750, 1);
+
+# another size and another rate of sampling, with nothing missing
+
+my $other = media('player_other', size => '480x270', channels => 1,
+    rate => 48000, seconds => 12);
+
+is($t->publish([ media('player_first', seconds => 12), $other ],
+    name => 'changes', speed => 10), 0, 'changes: published');
+
+my ($changes) = $t->wait_recorded(1, name => 'changes');
+
+plays($changes, 24, 600, 1);
 
 $t->done();
 

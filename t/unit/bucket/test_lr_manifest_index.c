@@ -194,6 +194,64 @@ a_missing_fragment_is_a_discontinuity(void **state)
 
 
 static void
+other_tracks_are_a_discontinuity(void **state)
+{
+    size_t                   i;
+    lr_manifest_t           *m[2];
+    lr_segments_t            list;
+    lr_manifest_fragment_t  *f;
+
+    static const struct {
+        const char          *key;
+        lr_manifest_video_t  video;
+        lr_manifest_audio_t  audio;
+    } t[] = {
+        { "live/cam/0.ts", { "h264", 640, 360 }, { "aac", 44100, 2 } },
+        { "live/cam/1.ts", { "h264", 640, 360 }, { "aac", 44100, 2 } },
+        { "live/cam/2.ts", { "hevc", 640, 360 }, { "aac", 44100, 2 } },
+        { "live/cam/3.ts", { "hevc", 360, 640 }, { "aac", 44100, 2 } },
+        { "live/cam/4.ts", { "hevc", 360, 640 }, { "", 0, 0 } },
+        { "live/cam/5.ts", { "hevc", 360, 640 }, { "mp3", 44100, 2 } },
+        { "live/cam/6.ts", { "hevc", 360, 640 }, { "mp3", 44100, 1 } },
+        { "live/cam/7.ts", { "hevc", 360, 640 }, { "mp3", 22050, 1 } },
+
+        /* nothing is known */
+
+        { "live/cam/8.ts", { "", 0, 0 }, { "", 0, 0 } },
+        { "live/cam/9.ts", { "hevc", 360, 640 }, { "mp3", 22050, 1 } },
+        { "live/cam/10.ts", { "", 0, 0 }, { "mp3", 22050, 1 } },
+        { "live/cam/11.ts", { "mp3", 22050, 1 }, { "", 0, 0 } },
+        { "live/cam/12.ts", { "", 0, 0 }, { "", 0, 0 } },
+        { "live/cam/13.ts", { "h264", 0, 0 }, { "", 0, 0 } }
+    };
+
+    (void) state;
+
+    m[0] = part("a", 0, T_WALL);
+    m[1] = part("a", 1, T_WALL);
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        add(m[i / 9], (int64_t) i, (char *) t[i].key, 0);
+        f = &m[i / 9]->fragments[i % 9];
+        f->video = t[i].video;
+        f->audio = t[i].audio;
+    }
+
+    assert_int_equal(lr_manifest_day_index(m, 2, INDEX, &list), LR_OK);
+    list_is(&list, "0 0.ts\n10 1.ts\n!20 2.ts\n!30 3.ts\n!40 4.ts\n"
+                   "!50 5.ts\n!60 6.ts\n!70 7.ts\n80 8.ts\n90 9.ts\n"
+                   "!100 10.ts\n!110 11.ts\n120 12.ts\n!130 13.ts\n");
+
+    assert_int_equal(lr_manifest_cycle_index(m, 2, "a", 1, INDEX, &list),
+                     LR_OK);
+    list_is(&list, "30 3.ts\n!40 4.ts\n!50 5.ts\n");
+
+    lr_manifest_free(m[0]);
+    lr_manifest_free(m[1]);
+}
+
+
+static void
 a_recording_is_not_torn(void **state)
 {
     lr_manifest_t  *m[4];
@@ -295,6 +353,7 @@ main(void)
         cmocka_unit_test(parts_come_in_any_order),
         cmocka_unit_test(what_comes_twice_is_taken_once),
         cmocka_unit_test(a_missing_fragment_is_a_discontinuity),
+        cmocka_unit_test(other_tracks_are_a_discontinuity),
         cmocka_unit_test(a_recording_is_not_torn),
         cmocka_unit_test(nothing_is_an_empty_list),
         cmocka_unit_test(the_list_is_a_playlist)

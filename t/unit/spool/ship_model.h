@@ -1838,6 +1838,12 @@ ship_step(model_t *m)
         goto done;
     }
 
+    /* what is put is not a ts, but it has the same tracks */
+
+    if (step == LR_SHIP_FRAGMENT && m->conf->formats & FILES) {
+        lr_content_tracks(&s->content, &tracks);
+    }
+
     if (mode == JOURNALLED) {
         saved = malloc(sizeof(files_t));
         files_save(m, saved);
@@ -2093,7 +2099,6 @@ complete(model_t *m)
             assert_int_equal(seen[n]++, 0);
             assert_string_equal(parts[i]->fragments[j].video.codec,
                                 m->conf->formats & FILES
-                                && !parts[i]->fragments[j].key
                                 && (m->tracks[n] == 's'
                                     || !(m->tracks[n] & 1))
                                 ? "" : "h264");

@@ -513,6 +513,66 @@ gaps(void **state)
 }
 
 
+/* so is a change of the tracks, whoever draws the index */
+
+static void
+changes(void **state)
+{
+    char      list[64], *p;
+    size_t    i;
+    mode_e    mode;
+    model_t   plain, m;
+    unsigned  at;
+
+    static const conf_t  conf = { ALL, NULL, 0, 0 };
+
+    /*
+     * Video goes and comes, and has another level, which is no matter;
+     * audio has another rate; and there is a fragment without an object.
+     */
+
+    model_init(&plain, *state, "PFFvFFvFxFyFSFUE");
+    plain.conf = &conf;
+    run(&plain);
+    complete(&plain);
+
+    for (mode = ALIVE; mode < MODES; mode++) {
+        for (at = 0; at < plain.steps; at++) {
+            check_rm(*state);
+            mkdir(*state, 0700);
+            model_init(&m, *state, plain.script);
+            m.conf = &conf;
+            m.check = 0;
+            m.mode = mode;
+            m.kill_at = at;
+            run(&m);
+            complete(&m);
+
+            list[0] = '\0';
+
+            for (i = 0; i < m.nobjects; i++) {
+                if (strstr(m.objects[i].key, ".m3u8") == NULL) {
+                    continue;
+                }
+
+                p = (char *) m.objects[i].data;
+
+                while ((p = strstr(p, "#EXT-X-DISCONTINUITY\n")) != NULL) {
+                    p = strstr(p, ".ts\n");
+                    assert_non_null(p);
+                    strncat(list, p - 2, 2);
+                }
+            }
+
+            assert_string_equal(list, "_2_4_6_8");
+            model_free(&m);
+        }
+    }
+
+    model_free(&plain);
+}
+
+
 /* the grace, and what the shipper waits for */
 
 static void
@@ -557,6 +617,7 @@ main(void)
 #define t(f)  cmocka_unit_test_setup_teardown(f, check_setup, check_teardown)
     const struct CMUnitTest  tests[] = {
         t(gaps),
+        t(changes),
         t(waits),
         t(little),
         t(clock_back),
