@@ -255,6 +255,10 @@ ngx_live_record_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    if (value[1].len == 0) {
+        return "is empty";
+    }
+
     lmcf->spool = value[1];
 
     while (lmcf->spool.len > 1

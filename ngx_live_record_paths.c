@@ -28,6 +28,7 @@ static void ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool,
     char *pid_path);
 static ngx_uint_t ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir);
 static ngx_uint_t ngx_live_record_empty_dir(const char *path);
+static ngx_uint_t ngx_live_record_foreign(const char *spool);
 
 
 /* of the master's last configuration */
@@ -51,6 +52,14 @@ ngx_live_record_init_paths(ngx_cycle_t *cycle,
 {
     ngx_uint_t                  i;
     ngx_live_record_bucket_t  **b;
+
+    if (ngx_live_record_foreign((char *) lmcf->spool.data)) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"live_record_spool\" \"%V\" holds files that are not "
+                      "of a spool: name a directory that is empty, or that "
+                      "is still to be made", &lmcf->spool);
+        return NGX_ERROR;
+    }
 
     if (ngx_live_record_make_dir(cycle, &lmcf->spool, "live_record_spool",
                                  0700)
@@ -453,4 +462,45 @@ ngx_live_record_empty_dir(const char *path)
     closedir(d);
 
     return n < 3;
+}
+
+
+/*
+ * Whether a directory is somebody's own: all that is not the module's would
+ * be set aside.  A spool that was in use has one of the names below; hidden
+ * files and lost+found are left alone, and mean nothing.
+ */
+
+static ngx_uint_t
+ngx_live_record_foreign(const char *spool)
+{
+    DIR            *d;
+    ngx_uint_t      rc;
+    struct dirent  *de;
+
+    d = opendir(spool);
+    rc = 0;
+
+    while (d && (de = readdir(d)) != NULL) {
+
+        if (ngx_strcmp(de->d_name, LR_OWNER_FILE) == 0
+            || ngx_strcmp(de->d_name, LR_TMP_DIR) == 0
+            || ngx_strcmp(de->d_name, LR_QUARANTINE_DIR) == 0)
+        {
+            rc = 0;
+            break;
+        }
+
+        if (de->d_name[0] != '.'
+            && ngx_strcmp(de->d_name, "lost+found") != 0)
+        {
+            rc = 1;
+        }
+    }
+
+    if (d) {
+        closedir(d);
+    }
+
+    return rc;
 }

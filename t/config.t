@@ -10,6 +10,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use File::Path qw/ make_path /;
 use FindBin;
 
 use lib "$FindBin::Bin/lib";
@@ -465,6 +466,8 @@ good("limit_rate $_",
     "$spool live_record_bucket b { type dir; root %%TESTDIR%%/b;
         limit_rate $_; }") for qw/ 0 16k 100m /;
 
+bad('a spool without a name', '"live_record_spool" directive is empty',
+    "live_record_spool ''; $bucket");
 bad('spool twice', 'live_record_spool', "$spool $spool $bucket");
 bad("max_size=$_", $_,
     "live_record_spool %%TESTDIR%%/spool max_size=$_; $bucket")
@@ -617,9 +620,31 @@ bad('a bucket that is a file', 'file',
     "$spool live_record_bucket local { type dir; root %%TESTDIR%%/file; }",
     '', 'live_record * { bucket local; }');
 
-# the last two are found after the log is opened
+# somebody's directory is no spool, one that was a spool before is
 
-$t->allow(qr/\[emerg\].*\/file/);
+{
+    my $dir = $t->dir() . '/theirs';
+    my @conf = ("live_record_spool %%TESTDIR%%/theirs; $bucket", '',
+        'live_record * { bucket local; }');
+
+    make_path("$dir/lost+found", "$dir/.hidden");
+    chown +(getpwnam 'www-data')[2], -1, $dir if $> == 0;
+    good('a spool with nothing that is somebody\'s', @conf);
+
+    make_path("$dir/app/stream");
+    bad('a spool with other files', 'theirs" holds files that are not of a '
+        . 'spool', @conf);
+
+    for my $ours (qw/ .owner .tmp quarantine /) {
+        mkdir "$dir/$ours";
+        good("a spool with $ours", @conf);
+        rmdir "$dir/$ours";
+    }
+}
+
+# these are found after the log is opened
+
+$t->allow(qr/\[emerg\].*\/file/, qr/\[emerg\].*theirs/);
 
 $t->done();
 
