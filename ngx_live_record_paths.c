@@ -251,6 +251,7 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     const char *directive, ngx_uint_t mode)
 {
     u_char           *p, *last;
+    mode_t            mask;
     ngx_int_t         rc;
     ngx_err_t         err;
     ngx_file_info_t   fi;
@@ -268,8 +269,14 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
 
         *p = '\0';
 
+        /* the workers have to get through, whatever root's umask is */
+
+        mask = umask(0);
+
         err = ngx_create_dir(path->data, p == last ? mode : 0755)
               == NGX_FILE_ERROR ? ngx_errno : 0;
+
+        (void) umask(mask);
 
         if (err && err != NGX_EEXIST) {
             ngx_log_error(NGX_LOG_EMERG, cycle->log, err,

@@ -642,6 +642,21 @@ bad('a bucket that is a file', 'file',
     }
 }
 
+# directories are made with their rights, whatever the umask is
+
+{
+    my $mask = umask 077;
+
+    good('a umask', "live_record_spool %%TESTDIR%%/a/spool;
+        live_record_bucket local { type dir; root %%TESTDIR%%/b/c; }", '',
+        'live_record * { bucket local; }');
+    umask $mask;
+
+    is(sprintf('%o', (stat $t->dir() . "/$_->[0]")[2] & 07777), $_->[1],
+        "... and the rights of $_->[0]")
+        for [ 'a', 755 ], [ 'a/spool', 700 ], [ 'b', 755 ], [ 'b/c', 755 ];
+}
+
 # these are found after the log is opened
 
 $t->allow(qr/\[emerg\].*\/file/, qr/\[emerg\].*theirs/);
