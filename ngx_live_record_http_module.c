@@ -139,9 +139,22 @@ ngx_live_record_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->handler = ngx_live_record_api_handler;
     }
 
-    if (clcf->noname && prev->report) {
+    if (clcf->noname && prev->report && clcf->handler == NULL) {
         conf->report = prev->report;
         clcf->handler = conf->report;
+    }
+
+    /* most others take the location, whoever has it */
+
+    if ((conf->api && clcf->handler != ngx_live_record_api_handler)
+        || (conf->report && clcf->handler != conf->report))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" %s \"%V\"",
+                      conf->api ? "live_record_api"
+                      : conf->report == ngx_live_record_status_handler
+                      ? "live_record_status" : "live_record_metrics",
+                      ngx_live_record_other_handler, &clcf->name);
+        return NGX_CONF_ERROR;
     }
 
     if (!conf->api) {

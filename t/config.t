@@ -595,6 +595,19 @@ for my $name (qw/ live_record_status live_record_metrics /) {
         http("$file live_record_api; $name;"));
 }
 
+# one that comes later does not ask
+
+for my $ours (qw/ live_record_api live_record_status live_record_metrics /) {
+    bad_conf("$ours and $_", "\"$ours\" has another content handler in its "
+        . 'location "/"', http("$file $ours; $_"))
+        for 'proxy_pass http://127.0.0.1;', 'empty_gif;';
+    bad_conf("empty_gif and $ours", "\"$ours\" directive has another content "
+        . 'handler', http("$file empty_gif; $ours;"));
+    good_conf("$ours but for some requests", http("$file $ours;
+        if (\$arg_a) { proxy_pass http://127.0.0.1; }
+        limit_except GET { proxy_pass http://127.0.0.1; }"));
+}
+
 bad_conf('status and metrics', '"live_record_metrics" directive has another '
     . 'content handler', http('live_record_status; live_record_metrics;'));
 
