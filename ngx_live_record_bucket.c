@@ -120,6 +120,7 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     req->sum = 0;
     req->align = 0;
     req->denied = 0;
+    req->unfit = 0;
     req->left = 0;
     req->answer.len = 0;
     req->err[0] = '\0';
@@ -479,7 +480,9 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
 
     b = req->bucket;
 
-    if (req->aside) {
+    /* what has no good name is told by its recording */
+
+    if (req->aside || req->unfit) {
         return;
     }
 

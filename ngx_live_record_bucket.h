@@ -94,6 +94,8 @@ struct ngx_live_record_request_s {
     uint32_t                   align;      /* of BEGIN: part 1 has to be a
                                               multiple of this; 0: any */
     unsigned                   denied:1;   /* of MOVE: it is not allowed */
+    unsigned                   unfit:1;    /* a directory cannot have this
+                                              name, err says why */
     unsigned                   left:1;     /* of MOVE: done, but the object
                                               is under its old key as well,
                                               err says why */

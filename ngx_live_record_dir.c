@@ -258,6 +258,7 @@ ngx_live_record_dir_fail(ngx_live_record_request_t *req, ngx_err_t err)
     case NGX_ENAMETOOLONG:
     case NGX_EXDEV:
     case ESTALE:
+        req->unfit = 1;
         req->result = LR_RETRY_ADMIN;
         req->verdict = LR_GATE_NONE;
         return;

@@ -484,6 +484,17 @@ ngx_live_record_day_key(ngx_live_record_day_t *day)
 }
 
 
+const char *
+ngx_live_record_day_error(ngx_live_record_day_t *day)
+{
+    ngx_live_record_request_t  *req;
+
+    req = day->request;
+
+    return req->local || req->unfit ? req->err : NULL;
+}
+
+
 void
 ngx_live_record_day_free(ngx_live_record_day_t *day)
 {

@@ -35,6 +35,9 @@ void ngx_live_record_day_start(ngx_live_record_day_t *day);
 /* the key that was written */
 const char *ngx_live_record_day_key(ngx_live_record_day_t *day);
 
+/* why its bucket is not to blame if it failed, else NULL */
+const char *ngx_live_record_day_error(ngx_live_record_day_t *day);
+
 void ngx_live_record_day_free(ngx_live_record_day_t *day);
 
 

@@ -48,6 +48,8 @@ static void ngx_live_record_ship_unprepared(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_ask(ngx_live_record_ship_t *s);
 static ngx_uint_t ngx_live_record_ship_fill(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_asked(ngx_live_record_request_t *req);
+static void ngx_live_record_ship_waits(ngx_live_record_ship_t *s,
+    const char *why);
 static void ngx_live_record_ship_told(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_confirm(ngx_live_record_ship_t *s,
     const char *key);
@@ -660,14 +662,27 @@ ngx_live_record_ship_asked(ngx_live_record_request_t *req)
         return;
     }
 
-    if (req->local && !s->told) {
-        s->told = 1;
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "live record: \"%V\" waits in the spool: %s",
-                      &s->sn.str, req->err);
+    if (req->local || req->unfit) {
+        ngx_live_record_ship_waits(s, req->err);
     }
 
     ngx_live_record_ship_bucket(s, req->result, req->retry_after);
+}
+
+
+/* what is no fault of the bucket, which would have told of it */
+
+static void
+ngx_live_record_ship_waits(ngx_live_record_ship_t *s, const char *why)
+{
+    if (s->told) {
+        return;
+    }
+
+    s->told = 1;
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: \"%V\" waits in the spool: %s", &s->sn.str,
+                  why);
 }
 
 
@@ -854,9 +869,15 @@ ngx_live_record_ship_day_done(void *data, lr_retry_e result,
 {
     ngx_live_record_ship_t *s = data;
 
-    const char  *key;
+    const char  *key, *err;
 
     s->busy = 0;
+
+    err = ngx_live_record_day_error(s->day);
+
+    if (err) {
+        ngx_live_record_ship_waits(s, err);
+    }
 
     if (result == LR_RETRY_OK) {
         key = ngx_live_record_day_key(s->day);
