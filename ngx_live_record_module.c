@@ -359,6 +359,7 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
 {
     ngx_str_t                     stream, args;
     ngx_rtmp_live_ctx_t          *lctx;
+    ngx_rtmp_live_app_conf_t     *lacf;
     ngx_live_record_template_t   *t;
     ngx_live_record_srv_conf_t   *lscf;
     ngx_live_record_publisher_t  *p;
@@ -376,14 +377,6 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
 
     ngx_live_record_finish(s, "published again");
 
-    /* a duplicate publisher was refused by live, and has no stream */
-
-    lctx = ngx_rtmp_get_module_ctx(s, ngx_rtmp_live_module);
-
-    if (lctx == NULL || lctx->stream == NULL || !lctx->publishing) {
-        return;
-    }
-
     lscf = ngx_rtmp_get_module_srv_conf(s, ngx_live_record_module);
 
     stream.data = v->name;
@@ -392,6 +385,23 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     t = ngx_live_record_find_template(lscf, &s->app, &stream);
 
     if (t == NULL) {
+        return;
+    }
+
+    lacf = ngx_rtmp_get_module_app_conf(s, ngx_rtmp_live_module);
+
+    if (!lacf->live) {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "live record: \"%V/%V\" is not recorded: \"live\" is "
+                      "off in its application", &s->app, &stream);
+        return;
+    }
+
+    /* a duplicate publisher was refused by live, and has no stream */
+
+    lctx = ngx_rtmp_get_module_ctx(s, ngx_rtmp_live_module);
+
+    if (lctx == NULL || lctx->stream == NULL || !lctx->publishing) {
         return;
     }
 

@@ -145,6 +145,15 @@ ngx_live_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         t->app = cacf->name;
         t->application = 1;
 
+        if (!lr_name_valid((char *) t->app.data, t->app.len)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"live_record\" cannot stand in "
+                               "\"application\" \"%V\": AppName must be 1 to "
+                               "%d of A-Z a-z 0-9 - _", &t->app,
+                               LR_NAME_LEN);
+            return NGX_CONF_ERROR;
+        }
+
     } else if (ngx_live_record_name(cf, "AppName", app, &t->app)
                != NGX_CONF_OK)
     {

@@ -495,6 +495,11 @@ bad('two names in application', 'live_record', $spool . $bucket, '',
 bad("the name $_", $_, $spool . $bucket, "live_record a $_ { bucket local; }")
     for 'a.b', 'a*', 'a/b', 'n' x 256;
 
+bad_conf("in the application $_", "\"application\" \"$_\": AppName must be",
+    conf($spool . $bucket, '', 'live_record * { bucket local; }')
+        =~ s/application live/application $_/r)
+    for 'a.b', '*', 'n' x 256;
+
 # each with the directive that it begins with
 
 for (

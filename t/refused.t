@@ -156,7 +156,10 @@ for my $name ('a.b', 'a b', 'a:b') {
 is(scalar $t->log(qr/live record:.*secret_key/), 0,
     'the key of the publisher is not in our lines');
 
-$t->allow(qr/\[error\].*is not recorded: AppName and StreamName/);
+is(scalar $t->log(qr/"off\/test" is not recorded: "live" is off in its/), 1,
+    'the log says that it is not live');
+
+$t->allow(qr/\[error\].*is not recorded: (?:AppName and StreamName|"live")/);
 
 $t->done();
 
