@@ -254,19 +254,29 @@ lr_ts_is_frame(const lr_row_t *row)
 
 
 ssize_t
-lr_ts_hint_row(lr_ts_t *ts)
+lr_ts_hint_row(lr_ts_t *ts, unsigned video)
 {
     size_t           i;
+    unsigned         other;
     const lr_row_t  *row;
+
+    other = 0;
 
     for (i = 0; i < ts->nrows; i++) {
         row = &ts->rows[i];
 
-        if (row->flags & LR_SAMPLE_VIDEO) {
-            continue;
+        if (!video == !(row->flags & LR_SAMPLE_VIDEO)) {
+
+            if (lr_ts_is_frame(row)) {
+                return video ? -1 : (ssize_t) i;
+            }
+
+            return other ? (ssize_t) i : -1;
         }
 
-        return lr_ts_is_frame(row) ? (ssize_t) i : -1;
+        /* tables come before it */
+
+        other |= lr_ts_is_frame(row);
     }
 
     return -1;
@@ -274,18 +284,40 @@ lr_ts_hint_row(lr_ts_t *ts)
 
 
 void
-lr_ts_hint(lr_ts_t *ts, const u_char *p, size_t size)
+lr_ts_hint(lr_ts_t *ts, unsigned video, const u_char *p, size_t size)
 {
     lr_audio_t     a;
+    lr_video_t     v;
     lr_flv_body_t  b;
 
-    lr_flv_parse(LR_FLV_AUDIO, p, size, &b);
+    lr_flv_parse(video ? LR_FLV_VIDEO : LR_FLV_AUDIO, p, size, &b);
 
-    if (b.codec == LR_CODEC_MP3 && b.kind == LR_FLV_FRAME
-        && lr_audio_config(&a, LR_CODEC_MP3, p + b.header, size - b.header)
-           == LR_OK)
+    p += b.header;
+    size -= b.header;
+
+    if (video) {
+        memset(&v, 0, sizeof(lr_video_t));
+
+        if (ts->last_video != SIZE_MAX && b.kind == LR_FLV_CONFIG
+            && lr_video_config(&v, b.codec, p, size) == LR_OK)
+        {
+            ts->mux.video.type = lr_ts_video_type(&v);
+        }
+
+        lr_video_free(&v);
+
+    } else if (ts->last_audio == SIZE_MAX
+               || lr_audio_config(&a, b.codec, p, size) != LR_OK)
     {
+        return;
+
+    } else if (b.codec == LR_CODEC_MP3 && b.kind == LR_FLV_FRAME) {
         ts->mux.audio.type = lr_ts_mpeg_type(&a);
+
+    } else if (b.codec == LR_CODEC_AAC && b.kind == LR_FLV_CONFIG
+               && lr_aac_adts_check(&a) == LR_OK)
+    {
+        ts->mux.audio.type = LR_TS_TYPE_AAC;
     }
 }
 

@@ -6,8 +6,8 @@
  * the sample table and the samples.
  *
  *     lr_ts_begin(ts, rows, n, base_ms, 0);
- *     row = lr_ts_hint_row(ts);               if not -1, once:
- *     lr_ts_hint(ts, start of that row's body, its size);
+ *     for both tracks:  row = lr_ts_hint_row(ts, video);  if not -1:
+ *                       lr_ts_hint(ts, video, that row's body, its size);
  *     for each row:  lr_ts_sample(ts, sample);  drain ts->mux.out
  *     lr_ts_end(ts);                            drain ts->mux.out
  *
@@ -96,14 +96,14 @@ int lr_ts_begin(lr_ts_t *ts, const lr_row_t *rows, size_t n,
     int64_t base_ms, unsigned count);
 
 /*
- * MPEG audio has no sequence header, and the PMT that stands first must
- * name its stream type.  lr_ts_hint_row() gives the row whose body should
- * be shown to lr_ts_hint() before the first sample, at least the first
- * LR_FLV_PEEK bytes of it, or -1 if there is no need.  Without a hint the
- * track is in the program tables from its first frame on.
+ * The PMT that stands first must name the stream types of both tracks, as
+ * players look no further; but MPEG audio has no sequence header, and that of
+ * a track may come when the other one has begun.  For each track,
+ * lr_ts_hint_row() gives the row whose body should be shown to lr_ts_hint()
+ * before the first sample, or -1 if there is no need.
  */
-ssize_t lr_ts_hint_row(lr_ts_t *ts);
-void lr_ts_hint(lr_ts_t *ts, const u_char *p, size_t size);
+ssize_t lr_ts_hint_row(lr_ts_t *ts, unsigned video);
+void lr_ts_hint(lr_ts_t *ts, unsigned video, const u_char *p, size_t size);
 
 /*
  * Takes the sample of the next row; its data is not needed after the call.

@@ -222,28 +222,31 @@ lr_body_begin(lr_body_t *b, unsigned count)
 }
 
 
-/* shows the first frame of a track whose stream type only a frame tells */
+/* shows what tells the stream type of a track, if that would come too late */
 
 static int
 lr_body_hint(lr_body_t *b)
 {
     ssize_t      row;
+    unsigned     video;
     lr_sample_t  s;
 
-    row = lr_ts_hint_row(b->engine->ts);
+    for (video = 0; video < 2; video++) {
+        row = lr_ts_hint_row(b->engine->ts, video);
 
-    if (row == -1) {
-        return LR_OK;
+        if (row == -1) {
+            continue;
+        }
+
+        b->reader.next = (uint32_t) row;
+
+        if (lr_fragment_next(&b->reader, &s) != LR_OK) {
+            return LR_ERROR;
+        }
+
+        lr_ts_hint(b->engine->ts, video, s.data, s.size);
+        lr_fragment_rewind(&b->reader);
     }
-
-    b->reader.next = (uint32_t) row;
-
-    if (lr_fragment_next(&b->reader, &s) != LR_OK) {
-        return LR_ERROR;
-    }
-
-    lr_ts_hint(b->engine->ts, s.data, s.size);
-    lr_fragment_rewind(&b->reader);
 
     return LR_OK;
 }

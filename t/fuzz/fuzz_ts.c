@@ -182,16 +182,19 @@ lr_run(lr_ts_t *ts, lr_input_t *in, unsigned hint, unsigned count)
 {
     size_t       i;
     ssize_t      row;
+    unsigned     video;
     lr_sample_t  s;
 
     if (lr_ts_begin(ts, in->rows, in->n, 1000, count) != LR_OK) {
         abort();
     }
 
-    row = lr_ts_hint_row(ts);
+    for (video = 0; video < 2; video++) {
+        row = lr_ts_hint_row(ts, video);
 
-    if (row != -1 && hint) {
-        lr_ts_hint(ts, in->body[row], in->rows[row].size);
+        if (row != -1 && hint) {
+            lr_ts_hint(ts, video, in->body[row], in->rows[row].size);
+        }
     }
 
     for (i = 0; i <= in->n; i++) {

@@ -232,16 +232,20 @@ lr_run(lr_ts_t *ts, lr_fragment_t *f, const u_char *data, FILE *fp,
 {
     size_t       i;
     ssize_t      hint;
+    unsigned     video;
     lr_sample_t  s;
 
     if (lr_ts_begin(ts, f->rows, f->n, f->base, count) != LR_OK) {
         return LR_ERROR;
     }
 
-    hint = lr_ts_hint_row(ts);
+    for (video = 0; video < 2; video++) {
+        hint = lr_ts_hint_row(ts, video);
 
-    if (hint != -1) {
-        lr_ts_hint(ts, data + f->rows[hint].offset, f->rows[hint].size);
+        if (hint != -1) {
+            lr_ts_hint(ts, video, data + f->rows[hint].offset,
+                       f->rows[hint].size);
+        }
     }
 
     for (i = 0; i <= f->n; i++) {

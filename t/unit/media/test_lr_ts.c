@@ -209,6 +209,7 @@ run_once(test_t *t, unsigned count)
     size_t       i;
     u_char      *copy;
     ssize_t      hint;
+    unsigned     video;
     lr_buf_t     all;
     lr_sample_t  s;
 
@@ -217,10 +218,12 @@ run_once(test_t *t, unsigned count)
     assert_int_equal(lr_ts_begin(t->ts, t->rows, t->n, t->base, count),
                      LR_OK);
 
-    hint = lr_ts_hint_row(t->ts);
+    for (video = 0; video < 2; video++) {
+        hint = lr_ts_hint_row(t->ts, video);
 
-    if (hint != -1 && !t->no_hint) {
-        lr_ts_hint(t->ts, t->data[hint].data, t->data[hint].len);
+        if (hint != -1 && !t->no_hint) {
+            lr_ts_hint(t->ts, video, t->data[hint].data, t->data[hint].len);
+        }
     }
 
     for (i = 0; i < t->n; i++) {
@@ -1019,22 +1022,51 @@ test_late_tracks(void **state)
     assert_true(pes(t, AUDIO, 0) < pes(t, VIDEO, 0));
     reset(t);
 
-    /* video that begins after audio takes the clock over */
+    /*
+     * Video that begins after audio is told of from the start; without a hint
+     * it takes the clock over.
+     */
 
-    aac_config(t, 0);
+    for (i = 0; i < 2; i++) {
+        unsigned  k;
 
-    for (i = 0; i < 20; i++) {
-        aac(t, (int32_t) i * 64 / 3, 100);
+        aac_config(t, 0);
+
+        for (k = 0; k < 20; k++) {
+            aac(t, (int32_t) k * 64 / 3, 100);
+        }
+
+        avc_config(t, 400, 4);
+        frame(t, 400, 0, 1, 100);
+        frame(t, 440, 0, 0, 100);
+        t->no_hint = i;
+        run(t);
+        t->no_hint = 0;
+        assert_int_equal(t->skipped, 0);
+        assert_int_equal(t->c->pmts, 1 + i);
+        assert_int_equal(t->c->pcr_pid, VIDEO);
+        assert_int_equal(t->c->types[VIDEO], 0x1b);
+        assert_int_equal(t->c->types[AUDIO], 0x0f);
+        reset(t);
     }
 
-    avc_config(t, 400, 4);
-    frame(t, 400, 0, 1, 100);
-    frame(t, 440, 0, 0, 100);
-    run(t);
-    assert_int_equal(t->skipped, 0);
-    assert_int_equal(t->c->pmts, 2);
-    assert_int_equal(t->c->pcr_pid, VIDEO);
-    reset(t);
+    /* and audio that begins after video; not if it has no frames */
+
+    for (i = 0; i < 2; i++) {
+        avc_config(t, 0, 4);
+        frame(t, 0, 0, 1, 100);
+        frame(t, 400, 0, 0, 100);
+        aac_config(t, 400);
+
+        if (i == 0) {
+            aac(t, 400, 100);
+        }
+
+        run(t);
+        assert_int_equal(t->c->pmts, 1);
+        assert_int_equal(t->c->types[AUDIO], i == 0 ? 0x0f : 0);
+        reset(t);
+    }
 
     /* also when the audio was far ahead of it in the log */
 
