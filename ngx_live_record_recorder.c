@@ -273,6 +273,8 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
             return;
         }
 
+        lr_timeline_announce(&r->timeline, video);
+
         /* it takes effect at its place, and a new fragment begins soon */
 
         if (r->open) {

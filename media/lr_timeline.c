@@ -14,6 +14,8 @@ static unsigned lr_timeline_near(const lr_timeline_track_t *t,
     const lr_timeline_track_t *other, int64_t step);
 static unsigned lr_timeline_in_step(const lr_timeline_track_t *t,
     const lr_timeline_track_t *other);
+static unsigned lr_timeline_waits(const lr_timeline_t *tl, unsigned video,
+    int64_t dts);
 static unsigned lr_timeline_cut(lr_timeline_t *tl, unsigned video,
     unsigned key, int64_t dts);
 
@@ -265,6 +267,10 @@ lr_timeline_cut(lr_timeline_t *tl, unsigned video, unsigned key, int64_t dts)
               || dts - tl->video.last > LR_TIMELINE_NO_VIDEO;
     }
 
+    if (lr_timeline_waits(tl, video, dts)) {
+        may = 0;
+    }
+
     start = tl->fragment_start;
 
     if (video && tl->fragment_video != -1) {
@@ -299,6 +305,36 @@ lr_timeline_cut(lr_timeline_t *tl, unsigned video, unsigned key, int64_t dts)
     }
 
     return LR_CUT_FRAGMENT;
+}
+
+
+/* whether the first fragment of a span lacks a track that may still come */
+
+static unsigned
+lr_timeline_waits(const lr_timeline_t *tl, unsigned video, int64_t dts)
+{
+    if (tl->fragment_start != tl->start || dts - tl->start >= LR_TIMELINE_WAIT
+        || tl->cut || tl->restart)
+    {
+        return 0;
+    }
+
+    /* the first frame of video is to be in it, too */
+
+    return !tl->video.seen
+           || (video && tl->audio.announced && !tl->audio.seen);
+}
+
+
+void
+lr_timeline_announce(lr_timeline_t *tl, unsigned video)
+{
+    if (video) {
+        tl->video.announced = 1;
+
+    } else {
+        tl->audio.announced = 1;
+    }
 }
 
 

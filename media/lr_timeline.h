@@ -15,7 +15,11 @@
  *   - a smaller step back is made monotonic, the composition offset of
  *     video takes up the difference, so that the presentation time is kept;
  *   - a fragment is cut at the first key frame at or after its length, or
- *     the cycle's; without video, at the first audio frame.
+ *     the cycle's; without video, at the first audio frame;
+ *   - the first one of a span is to have all tracks, as players take what it
+ *     has for all that there is: it is not cut before they have come, for
+ *     LR_TIMELINE_WAIT.  Audio is waited for if its sequence header has come,
+ *     video always.
  */
 
 
@@ -31,6 +35,9 @@
 
 /* video that has been silent for so long no longer decides on cuts */
 #define LR_TIMELINE_NO_VIDEO    5000
+
+/* a track that a span does not begin with is waited for so long */
+#define LR_TIMELINE_WAIT        20000
 
 /* without a key frame a fragment ends all the same after three times its
    length, but not before this */
@@ -53,6 +60,7 @@ typedef struct {
     unsigned        seen:1;           /* in this span */
     unsigned        pending:1;        /* next is not taken yet */
     unsigned        stepped:1;        /* back is valid */
+    unsigned        announced:1;      /* its sequence header has come */
 } lr_timeline_track_t;
 
 
@@ -107,6 +115,9 @@ void lr_timeline_init(lr_timeline_t *tl, int64_t fragment, int64_t cycle,
  */
 void lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     uint32_t ts, int32_t cts, int64_t wall, lr_timeline_frame_t *f);
+
+/* a sequence header has come: frames of the track will, probably */
+void lr_timeline_announce(lr_timeline_t *tl, unsigned video);
 
 /* the codec's parameters changed: cut at the next key frame */
 void lr_timeline_changed(lr_timeline_t *tl);

@@ -541,7 +541,7 @@ cuts(void **state)
 
     (void) state;
 
-    /* audio only: exactly at the length */
+    /* audio only: exactly at the length, when video is not waited for */
 
     sim_init(&s);
     s.video_from = INT64_MAX / 2;
@@ -553,8 +553,9 @@ cuts(void **state)
         sim_frame(&s, 0, t);
     }
 
-    assert_int_equal(s.longest, 5014);
-    assert_int_equal(s.opens, 20);
+    assert_in_range(s.longest, LR_TIMELINE_WAIT,
+                    LR_TIMELINE_WAIT + AUDIO_DUR);
+    assert_int_equal(s.opens, 17);
 
     /* a video that stops: audio takes over */
 
@@ -833,6 +834,73 @@ restarts(void **state)
 }
 
 
+/* the cuts of 30 s of a stream whose tracks begin at these times */
+
+static void
+cuts_are(int64_t audio, int64_t video, int64_t gop, unsigned announced,
+    const char *expected)
+{
+    char                 text[128];
+    int64_t              t;
+    size_t               n;
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+    n = 0;
+
+    if (announced) {
+        lr_timeline_announce(&tl, 0);
+        lr_timeline_announce(&tl, 1);
+    }
+
+    for (t = 0; t < 30000; t += 20) {
+
+        if (t >= video && (t - video) % 40 == 0) {
+            lr_timeline_frame(&tl, 1, (t - video) % gop == 0, (uint32_t) t, 0,
+                              WALL, &f);
+            if (f.open) {
+                n += (size_t) sprintf(text + n, "v%d ", (int) (t / 1000));
+            }
+        }
+
+        if (t >= audio) {
+            lr_timeline_frame(&tl, 0, 1, (uint32_t) t, 0, WALL, &f);
+
+            if (f.open) {
+                n += (size_t) sprintf(text + n, "a%d ", (int) (t / 1000));
+            }
+        }
+    }
+
+    assert_string_equal(text, expected);
+}
+
+
+/* the first fragment has both tracks, if they come in time */
+
+static void
+late_tracks(void **state)
+{
+    (void) state;
+
+    cuts_are(0, 0, 2000, 1, "v0 v6 v12 v18 v24 ");
+    cuts_are(0, 2000, 2000, 0, "a0 v8 v14 v20 v26 ");
+
+    /* longer than a fragment: a relay that waits for a key frame */
+
+    cuts_are(0, 10000, 10000, 0, "a0 v20 ");
+    cuts_are(0, 12000, 2000, 1, "a0 v18 v24 ");
+    cuts_are(0, 26000, 2000, 1, "a0 a20 a25 ");
+
+    /* and audio that was told of; a stream without any is not held up */
+
+    cuts_are(12000, 0, 2000, 1, "v0 v14 v20 v26 ");
+    cuts_are(12000, 0, 2000, 0, "v0 v6 v12 v18 v24 ");
+    cuts_are(26000, 0, 2000, 1, "v0 v20 v26 ");
+}
+
+
 /* what was closed in a silence goes on where it was, or it does not */
 
 static void
@@ -874,6 +942,7 @@ main(void)
         cmocka_unit_test(many_jumps),
         cmocka_unit_test(silent_track),
         cmocka_unit_test(silence),
+        cmocka_unit_test(late_tracks),
         cmocka_unit_test(tracks_apart),
         cmocka_unit_test(clocks_jump),
         cmocka_unit_test(before_start),
