@@ -55,6 +55,7 @@ static void lr_ts_video(lr_ts_t *ts, const lr_flv_body_t *b,
     const u_char *p, size_t n);
 static void lr_ts_picture(lr_ts_t *ts, const lr_ts_nals_t *nals,
     unsigned key);
+static unsigned lr_ts_sets(lr_ts_t *ts, const lr_ts_nals_t *nals);
 static void lr_ts_slices(lr_ts_t *ts, const lr_ts_nals_t *nals);
 static void lr_ts_hold(lr_ts_t *ts, const lr_ts_nals_t *nals);
 static void lr_ts_scan(lr_ts_t *ts, const u_char *p, size_t n,
@@ -159,6 +160,7 @@ lr_ts_begin(lr_ts_t *ts, const lr_row_t *rows, size_t n, int64_t base_ms,
     ts->len = 0;
 
     ts->open = 0;
+    ts->told = 0;
 
     return lr_ts_times(ts);
 }
@@ -430,6 +432,7 @@ lr_ts_video_config(lr_ts_t *ts, const lr_flv_body_t *b, const u_char *p,
     }
 
     ts->open = 0;
+    ts->told = 0;
 
     if (ts->last_video != SIZE_MAX && ts->shown == LR_CODEC_NONE) {
         ts->mux.video.type = lr_ts_video_type(&ts->vconf);
@@ -509,7 +512,7 @@ lr_ts_picture(lr_ts_t *ts, const lr_ts_nals_t *nals, unsigned key)
 {
     size_t           len;
     int64_t          dts, pts;
-    unsigned         hevc, need, sets;
+    unsigned         hevc, sets;
     lr_ts_mux_t     *m;
     const lr_row_t  *row;
 
@@ -531,10 +534,7 @@ lr_ts_picture(lr_ts_t *ts, const lr_ts_nals_t *nals, unsigned key)
         ts->height = ts->vconf.height;
     }
 
-    /* in HEVC an SPS is of no use without its VPS */
-
-    need = LR_TS_SPS | LR_TS_PPS | (hevc ? LR_TS_VPS : 0);
-    sets = key && ((ts->held_sets | nals->sets) & need) != need;
+    sets = key && lr_ts_sets(ts, nals);
 
     len = hevc ? 7 : 6;
     len += ts->held.len + nals->len;
@@ -560,7 +560,32 @@ lr_ts_picture(lr_ts_t *ts, const lr_ts_nals_t *nals, unsigned key)
     ts->held.len = 0;
     ts->held_sets = 0;
     ts->held_count = 0;
+    ts->told |= sets;
     ts->open = 1;
+}
+
+
+/* whether the sequence header's parameter sets go before a key picture */
+
+static unsigned
+lr_ts_sets(lr_ts_t *ts, const lr_ts_nals_t *nals)
+{
+    size_t    len;
+    unsigned  need;
+
+    /* in HEVC an SPS is of no use without its VPS */
+
+    need = LR_TS_SPS | LR_TS_PPS
+           | (ts->vconf.codec == LR_CODEC_HEVC ? LR_TS_VPS : 0);
+
+    if (((ts->held_sets | nals->sets) & need) == need) {
+        return 0;
+    }
+
+    len = ts->vconf.params.len;
+
+    return !ts->told || len <= LR_TS_SETS
+           || len / LR_TS_SETS_RATIO <= ts->held.len + nals->len;
 }
 
 

@@ -36,6 +36,17 @@
 #define LR_TS_HELD_MAX    65536
 
 
+/*
+ * Parameter sets from the sequence header, which may be 64 KiB of them, are
+ * put before each key picture if they take no more than this, as those of
+ * encoders do, and longer ones if they are no more than so many times the
+ * picture; so a fragment cannot become far more than what was published.
+ * The first key picture behind a sequence header has them in any case.
+ */
+#define LR_TS_SETS        512
+#define LR_TS_SETS_RATIO  8
+
+
 typedef struct {
 
     /* for the caller: drains mux.out, which is to set its len to 0 */
@@ -79,6 +90,7 @@ typedef struct {
     u_char         *gather;
 
     unsigned        open:1;           /* an access unit can be continued */
+    unsigned        told:1;           /* vconf's parameter sets were put out */
 } lr_ts_t;
 
 

@@ -1158,6 +1158,67 @@ test_config_change(void **state)
 }
 
 
+/* long parameter sets, short key pictures */
+
+static void
+test_long_sets(void **state)
+{
+    size_t     i, len;
+    test_t    *t;
+    lr_buf_t  *b;
+    unsigned   n;
+
+    static const size_t  sizes[] = { 502, 503, 4000, 65000 };
+
+    t = *state;
+
+    for (n = 0; n < 4; n++) {
+
+        for (i = 0; i < 2; i++) {
+            b = add(t, (int32_t) i * 4000, 0, V | C, "\x17\0\0\0\0", 5);
+            lr_buf_append(b, "\1\x42\xc0\x1e\xff\xe1", 6);
+            nal(b, 2, "\x67\x42\xc0\x1e", 4, sizes[n]);
+            lr_buf_append(b, "\1\0\2\x68\xce", 5);
+
+            /* the last one is longer, half of it in a message before */
+
+            for (len = 0; len < 98; len++) {
+                frame(t, (int32_t) (i * 4000 + len * 40), 0, 1, 10);
+            }
+
+            nal(video(t, (int32_t) i * 4000 + 3920, 0, 1), 4, "\x06\x05", 2,
+                sizes[n] / 16);
+            frame(t, (int32_t) i * 4000 + 3920, 0, 1, sizes[n] / 16);
+        }
+
+        run(t);
+        assert_int_equal(t->skipped, 0);
+        assert_int_equal(count(t, VIDEO), 198);
+
+        /* Annex B, with start codes and both sets */
+
+        len = 4 + sizes[n] + 4 + 2;
+
+        for (i = 0; i < 198; i++) {
+            assert_int_equal(pes(t, VIDEO, i)->len,
+                             6 + (i % 99 == 98 ? 2 * (sizes[n] / 16 + 3)
+                                               : 10 + 3)
+                             + (n < 1 || i % 99 == 0 || i % 99 == 98
+                                ? len : 0));
+        }
+
+        /* of what was published */
+
+        for (i = 0, len = 0; i < t->n; i++) {
+            len += t->data[i].len + LR_FLV_TAG_HEADER + LR_FLV_TAG_TRAILER;
+        }
+
+        assert_true(t->len < 20 * len);
+        reset(t);
+    }
+}
+
+
 static void
 test_hevc(void **state)
 {
@@ -1248,6 +1309,7 @@ main(void)
         lr_test(test_clock),
         lr_test(test_late_tracks),
         lr_test(test_config_change),
+        lr_test(test_long_sets),
         lr_test(test_hevc),
         lr_test(test_reuse)
     };
