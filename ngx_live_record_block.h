@@ -74,6 +74,8 @@ char *ngx_live_record_range(ngx_conf_t *cf, int64_t min, int64_t max, const
 #define NGX_LIVE_RECORD_OSS_PART_MIN  (100 * 1024)
 #define NGX_LIVE_RECORD_S3_PART_MIN   (5 * 1024 * 1024)
 
+char *ngx_live_record_set_ca_file(ngx_conf_t *cf,
+    ngx_live_record_option_t *option, void *data);
 char *ngx_live_record_set_encryption(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 char *ngx_live_record_set_tagging(ngx_conf_t *cf,
@@ -97,6 +99,10 @@ char *ngx_live_record_set_interface(ngx_conf_t *cf,
  */
 char *ngx_live_record_store_check(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
+
+/* whether a file has a certificate to check others with */
+char *ngx_live_record_ca_check(ngx_conf_t *cf, ngx_str_t *name,
+    const char *directive);
 
 /* what is not in the pool, and the key */
 void ngx_live_record_store_free(ngx_live_record_bucket_t *b);

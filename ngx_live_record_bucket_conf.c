@@ -122,7 +122,7 @@ static ngx_live_record_option_t  ngx_live_record_bucket_options[] = {
       offsetof(ngx_live_record_bucket_t, style),
       NGX_LIVE_RECORD_IN_STORE, ngx_live_record_styles },
 
-    { ngx_string("ca_file"), 1, 1, ngx_live_record_set_conf_file,
+    { ngx_string("ca_file"), 1, 1, ngx_live_record_set_ca_file,
       offsetof(ngx_live_record_bucket_t, ca_file),
       NGX_LIVE_RECORD_IN_STORE, NULL },
 

@@ -12,7 +12,7 @@
 #include <ngx_rtmp.h>
 #include <curl/curl.h>
 
-#include "ngx_live_record.h"
+#include "ngx_live_record_block.h"
 
 
 #define NGX_LIVE_RECORD_NOTIFY_URL    1024
@@ -133,7 +133,9 @@ ngx_live_record_notify_param(ngx_conf_t *cf,
         nc->ca_file.len = value->len - 8;
 
         return ngx_conf_full_name(cf->cycle, &nc->ca_file, 1) == NGX_OK
-               ? NGX_CONF_OK : NGX_CONF_ERROR;
+               ? ngx_live_record_ca_check(cf, &nc->ca_file,
+                                          "live_record_notify")
+               : NGX_CONF_ERROR;
     }
 
     if (ngx_strncmp(value->data, "on_demand=", 10) == 0) {

@@ -395,6 +395,63 @@ ngx_live_record_store_wrong(ngx_conf_t *cf, const char *err)
 
 
 char *
+ngx_live_record_set_ca_file(ngx_conf_t *cf, ngx_live_record_option_t *option,
+    void *data)
+{
+    ngx_live_record_bucket_t *b = data;
+
+    char  *rv;
+
+    rv = ngx_live_record_set_conf_file(cf, option, data);
+
+    return rv == NGX_CONF_OK
+           ? ngx_live_record_ca_check(cf, &b->ca_file, "live_record_bucket")
+           : rv;
+}
+
+
+/* curl reads it by itself, and would tell of it with the first request */
+
+char *
+ngx_live_record_ca_check(ngx_conf_t *cf, ngx_str_t *name,
+    const char *directive)
+{
+    BIO        *bio;
+    X509       *x509;
+    ngx_err_t   err;
+
+    bio = BIO_new_file((char *) name->data, "r");
+    err = ngx_errno;
+
+    x509 = bio ? PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL) : NULL;
+
+    /* nobody else is to find these */
+
+    ERR_clear_error();
+
+    if (bio == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+                           "\"ca_file\" \"%V\" of \"%s\" cannot be read",
+                           name, directive);
+        return NGX_CONF_ERROR;
+    }
+
+    BIO_free(bio);
+
+    if (x509 == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "there is no PEM of a certificate in \"ca_file\" "
+                           "\"%V\" of \"%s\"", name, directive);
+        return NGX_CONF_ERROR;
+    }
+
+    X509_free(x509);
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_live_record_set_encryption(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data)
 {

@@ -243,6 +243,27 @@ for ('storage_class IA;', 'acl private;', 'encryption KMS;', 'tagging a=b;',
     good('a certificate and its key', $block->('one'));
     bad('the key of another', 'is not that of the certificate',
         $block->('two'));
+
+    for ([ 'one.pem' ], [ none => 'cannot be read (2: No such file' ],
+        [ 'one.key' => 'no PEM of a certificate' ])
+    {
+        my ($ca, $why) = @$_;
+        my @bucket = "$spool live_record_bucket b { $s3 ca_file $dir/$ca; }";
+        my @notify = ($spool . $bucket,
+            "live_record_notify https://h/ ca_file=$dir/$ca;");
+
+        if (!$why) {
+            good('authorities of a bucket', @bucket);
+            good('authorities of a receiver', @notify);
+            next;
+        }
+
+        like(bad("$ca of a bucket", $why, @bucket),
+            qr/"ca_file" "[^"]+" of "live_record_bucket"/, '... and which');
+        like(bad("$ca of a receiver", $why, @notify),
+            qr/"ca_file" "[^"]+" of "live_record_notify"/, '... and which');
+    }
+
     bad('a key with a password', 'a key without a password',
         $block->('sealed'));
     bad('no key', 'a key without a password', "$spool live_record_bucket b {
@@ -416,7 +437,7 @@ my $hook = 'live_record_notify';
 good("$hook $_", $spool . $bucket, "$hook $_;") for
     'http://hook.example.com', 'https://127.0.0.1:8443/a?token=b status=on'
     . ' fragments=on key=0123456789abcdefABCDEFGHIJKLMNOP retry=7d'
-    . ' ca_file=ca.pem on_demand=http://[::1]/ask',
+    . ' ca_file=one.pem on_demand=http://[::1]/ask',
     'http://h/ status=off fragments=off retry=1s';
 
 bad("$hook to $_", $hook, $spool . $bucket, "$hook $_;") for

@@ -96,6 +96,12 @@ chmod 0644, "$dir/keys";
 
 $t->allow(qr/callbacks? .* given up/);
 $t->write_conf($conf);
+
+# its certificate is one of the configuration
+
+mkdir "$dir/tls";
+my $tls = receiver('tls', '--cert', "$dir/tls", '--bucket', "$dir/bucket");
+
 $t->start();
 
 my $receiver = receiver('hook', '--key', $key, '--bucket', "$dir/bucket");
@@ -158,9 +164,6 @@ is_deeply($got[0]{json}{push_args}, { callback_a => 1,
     'push_args');
 
 # TLS, verified; fragments on request; no status, no key
-
-mkdir "$dir/tls";
-my $tls = receiver('tls', '--cert', "$dir/tls", '--bucket', "$dir/bucket");
 
 is($t->publish($file, name => 'tls', app => 'other',
     port => $t->port('other'), seconds => 8), 0, 'to the other server');
