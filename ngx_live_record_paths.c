@@ -235,7 +235,11 @@ ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir)
     rc = 0;
 
     if (a && b) {
+        /* only "/" ends with one */
+
         len = ngx_strlen(b);
+        len -= b[len - 1] == '/';
+
         rc = ngx_strncmp(a, b, len) == 0 && (a[len] == '/' || a[len] == '\0');
     }
 

@@ -681,6 +681,19 @@ bad('a bucket that is a file', 'file',
     }
 }
 
+# one in the other, also if it is the root of all
+
+SKIP: {
+    skip 'not root', 2 if $> != 0;
+
+    (my $conf = $t->expand(conf("$spool live_record_bucket local
+        { type dir; root /; }", '', 'live_record * { bucket local; }')))
+        =~ s/user www-data/user root/;
+
+    bad_conf('a bucket above the spool', 'must not be one in the other',
+        $conf);
+}
+
 # directories are made with their rights, whatever the umask is
 
 {
@@ -698,7 +711,8 @@ bad('a bucket that is a file', 'file',
 
 # these are found after the log is opened
 
-$t->allow(qr/\[emerg\].*\/file/, qr/\[emerg\].*theirs/);
+$t->allow(qr/\[emerg\].*\/file/, qr/\[emerg\].*theirs/,
+    qr/must not be one in the other/);
 
 $t->done();
 
