@@ -98,7 +98,10 @@ ngx_live_record_notify_describe(ngx_live_record_api_t *api)
 }
 
 
-/* of the domain, or else of servers that have none; names have no case */
+/*
+ * Of the domain, or else of servers that have none; names have no case.  It
+ * may stand in a server that has no template itself.
+ */
 
 static ngx_live_record_notify_conf_t *
 ngx_live_record_notify_of(ngx_live_record_api_t *api)
@@ -110,7 +113,7 @@ ngx_live_record_notify_of(ngx_live_record_api_t *api)
 
     for (i = 0; i < ngx_live_record_conf->servers.nelts; i++) {
         if (s[i]->notify && s[i]->domain.len
-            && ngx_live_record_serves(s[i], api->domain))
+            && ngx_strcasecmp(s[i]->domain.data, (u_char *) api->domain) == 0)
         {
             return s[i]->notify;
         }

@@ -293,7 +293,8 @@ ngx_live_record_find_notify(ngx_live_record_main_conf_t *lmcf,
     lscf = lmcf->servers.elts;
 
     for (i = 0; i < lmcf->servers.nelts; i++) {
-        if (lscf[i]->notify && ngx_strcmp(lscf[i]->domain.data, scope) == 0)
+        if (lscf[i]->notify
+            && ngx_strcasecmp(lscf[i]->domain.data, (u_char *) scope) == 0)
         {
             return lscf[i]->notify;
         }

@@ -469,6 +469,10 @@ bad('two receivers of a domain', $hook, $spool . $bucket,
     "live_record_domain a.b; $hook http://h/; }"
     . " server { listen 127.0.0.1:%%PORT_other%%;"
     . " live_record_domain a.b; $hook http://h/;");
+bad('two receivers of a domain in two cases', $hook, $spool . $bucket,
+    "live_record_domain a.b; $hook http://h/; }"
+    . " server { listen 127.0.0.1:%%PORT_other%%;"
+    . " live_record_domain A.b; $hook http://h/;");
 good('two receivers of two domains', $spool . $bucket,
     "live_record_domain a.b; $hook http://h/; }"
     . " server { listen 127.0.0.1:%%PORT_other%%;"

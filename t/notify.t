@@ -72,8 +72,6 @@ rtmp {
     server {
         listen 127.0.0.1:%%PORT_other%%;
         live_record_domain other.example.com;
-        live_record_notify https://127.0.0.1:%%PORT_tls%%/ fragments=on
-            ca_file=%%TESTDIR%%/tls/cert.pem;
 
         application other {
             live on;
@@ -84,6 +82,15 @@ rtmp {
                 grace 1s;
             }
         }
+    }
+
+    # the receiver of a domain may stand in any of its servers
+
+    server {
+        listen 127.0.0.1:%%PORT_third%%;
+        live_record_domain Other.Example.com;
+        live_record_notify https://127.0.0.1:%%PORT_tls%%/ fragments=on
+            ca_file=%%TESTDIR%%/tls/cert.pem;
     }
 }
 EOF_CONF
@@ -264,8 +271,10 @@ like(scalar `cat '$dir'/spool/.notify/*.log`,
 my %domain = (DomainName => 'live.example.com');
 my %time = (StartTime => stamp(-3600), EndTime => stamp(60));
 
-my ($config, $unknown, $records, $failed, $page, @wrong) = calls(
+my ($config, $elsewhere, $unknown, $records, $failed, $page, @wrong) = calls(
     [ DescribeLiveRecordNotifyConfig => { %domain } ],
+    [ DescribeLiveRecordNotifyConfig => {
+        DomainName => 'other.example.com' } ],
     [ DescribeLiveRecordNotifyConfig => { DomainName => 'x.example.com' } ],
     [ DescribeLiveRecordNotifyRecords => { %domain, %time,
         AppName => 'live', StreamName => 'trouble', Status => 'success',
@@ -291,6 +300,8 @@ is_deeply($config->{body}, { LiveRecordNotifyConfig => {
         . '/hook?token=secret', NeedStatusNotify => JSON::PP::true(),
     NotifyReqAuth => JSON::PP::true(), NotifyAuthKey => '' } },
     'the configuration, without its key');
+is($elsewhere->{body}{LiveRecordNotifyConfig}{NotifyUrl}, 'https://127.0.0.1:'
+    . $t->port('tls') . '/', 'one in a server without a template');
 is($unknown->{code}, 'InvalidDomain.NotFound', 'of an unknown domain');
 
 my @records = @{$records->{body}{CallbackList}};
