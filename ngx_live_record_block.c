@@ -13,6 +13,8 @@
 
 static char *ngx_live_record_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
+static char *ngx_live_record_arguments(ngx_conf_t *cf,
+    ngx_live_record_block_t *block);
 static char *ngx_live_record_full_name(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data, ngx_uint_t conf_prefix);
 
@@ -49,7 +51,8 @@ ngx_live_record_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     o = block->options;
 
     if (ngx_strcmp(value[0].data, "include") == 0) {
-        return ngx_conf_include(cf, NULL, NULL);
+        return n == 1 ? ngx_conf_include(cf, NULL, NULL)
+                      : ngx_live_record_arguments(cf, block);
     }
 
     for (i = 0; o[i].name.len; i++) {
@@ -61,10 +64,7 @@ ngx_live_record_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         }
 
         if (n < o[i].min || n > o[i].max) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid number of arguments in \"%V\" "
-                               "of \"%s\"", &value[0], block->block);
-            return NGX_CONF_ERROR;
+            return ngx_live_record_arguments(cf, block);
         }
 
         if ((block->seen & ((uint64_t) 1 << i))
@@ -86,6 +86,55 @@ ngx_live_record_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
                        block->block);
 
     return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_live_record_arguments(ngx_conf_t *cf, ngx_live_record_block_t *block)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid number of arguments in \"%V\" of \"%s\"",
+                       &value[0], block->block);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_live_record_once(ngx_conf_t *cf, ngx_uint_t i)
+{
+    u_char      *p;
+    ngx_str_t   *value, name;
+    ngx_uint_t   k;
+
+    value = cf->args->elts;
+
+    p = ngx_strlchr(value[i].data, value[i].data + value[i].len, '=');
+
+    if (p == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    /* the value may be a secret */
+
+    name.data = value[i].data;
+    name.len = p - value[i].data;
+
+    for (k = 2; k < i; k++) {
+
+        if (ngx_strncmp(value[k].data, name.data, name.len + 1) == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is duplicate in \"%V\"", &name,
+                               &value[0]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -63,6 +63,10 @@ char *ngx_live_record_set_conf_file(ngx_conf_t *cf,
 char *ngx_live_record_set_msec(ngx_conf_t *cf,
     ngx_live_record_option_t *option, void *data);
 
+/* whether parameter i of a directive, NAME=VALUE, is its first of this name;
+   they begin with the second argument */
+char *ngx_live_record_once(ngx_conf_t *cf, ngx_uint_t i);
+
 /* a time in ms of the line, which must be in the range that is told */
 char *ngx_live_record_range(ngx_conf_t *cf, int64_t min, int64_t max, const
     char *range, int64_t *ms);

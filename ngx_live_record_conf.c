@@ -11,6 +11,7 @@
 #include <ngx_event.h>
 #include <ngx_rtmp.h>
 
+#include "ngx_live_record_block.h"
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_streams.h"
 
@@ -279,6 +280,10 @@ ngx_live_record_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_live_record_once(cf, i) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
 
         if (ngx_strncmp(value[i].data, "buffer=", 7) == 0) {
             s.data = value[i].data + 7;

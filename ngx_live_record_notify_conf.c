@@ -58,7 +58,10 @@ ngx_live_record_notify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
-        if (ngx_live_record_notify_param(cf, nc, &value[i]) != NGX_CONF_OK) {
+        if (ngx_live_record_once(cf, i) != NGX_CONF_OK
+            || ngx_live_record_notify_param(cf, nc, &value[i])
+               != NGX_CONF_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }

@@ -500,6 +500,14 @@ bad("max_size=$_", $_,
 bad("min_free=$_", 'min_free',
     "live_record_spool %%TESTDIR%%/spool min_free=$_; $bucket")
     for 'abc', '-1', '1x', '';
+bad("$_ twice", '"' . s/=.*//r . '" is duplicate in "live_record_spool"',
+    "live_record_spool %%TESTDIR%%/spool $_; $bucket") for
+    'fsync=on fsync=off', 'max_size=1g buffer=1m max_size=2g';
+unlike(bad("$_ twice", '"' . s/=.*//r . "\" is duplicate in \"$hook\"",
+    $spool . $bucket, "$hook http://h/?key=a $_;"), qr/SECRET/,
+    '... without a secret') for
+    'on_demand=http://a/ on_demand=http://b/',
+    'key=SECRETSECRETSECRET key=SECRETSECRETSECRET';
 bad('unknown parameter of the spool', 'size=1g',
     "live_record_spool %%TESTDIR%%/spool size=1g; $bucket");
 
@@ -548,6 +556,8 @@ for (
     [ 'fragment_path {Sequence};', '{UnixTimestamp}' ],
     [ 'index_path {Hour}.m3u8;', '{Hour}' ],
     [ 'bucket local other;', 'bucket' ],
+    [ 'include;', 'number of arguments in "include" of "live_record"' ],
+    [ 'include a b;', 'number of arguments in "include" of "live_record"' ],
     [ 'colour red;', 'colour' ],
 ) {
     my ($setting, $part) = @$_;
