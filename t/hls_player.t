@@ -82,6 +82,34 @@ my ($changes) = $t->wait_recorded(1, name => 'changes');
 
 plays($changes, 24, 600, 1);
 
+# as a relay of nginx-rtmp sends it: audio at once, and video from the next key
+# frame on, its sequence header with it, after more than a fragment
+
+my ($config, @late);
+
+for my $tag (flv_tags($file)) {
+    next if $tag->{type} == 9 && ($tag->{ts} < 7000 || flv_is_config($tag))
+        and (flv_is_config($tag) ? $config = $tag : 1);
+
+    next if $tag->{type} == 9 && !grep { $_->{type} == 9 } @late
+        and ord($tag->{body}) >> 4 != 1;
+
+    push @late, { %$config, ts => $tag->{ts} }
+        if $tag->{type} == 9 && !grep { $_->{type} == 9 } @late;
+
+    push @late, $tag if $tag->{type} != 18;
+}
+
+my $late = flv_write($t->dir() . '/late.flv', @late);
+my @shown = frames($late, 'v');
+
+is($t->publish($late, name => 'late', speed => 10), 0, 'late: published');
+
+my ($relayed) = $t->wait_recorded(1, name => 'late');
+
+same_frames([ frames($relayed, 'v') ], \@shown, 'late: video of the playlist');
+plays($relayed, 30, scalar @shown, 0);
+
 $t->done();
 
 ###############################################################################
