@@ -235,7 +235,13 @@ is_deeply([ sort $docs{names}{text} =~ /^\|.*$/mg
 # every line of the log is explained: its words are there, in order
 
 my $operations = read_file("$root/docs/operations.md");
-$operations =~ s/\s+/ /g;
+my %level;
+
+$level{$1} .= $2 while $operations
+    =~ /^\*\*(warn|error|notice|info|alert|emerg)\*\*(.*?)(?=^\*\*|^## )/msg;
+
+s/\s+/ /g for $operations, values %level;
+$level{err} = $level{error};
 
 for my $file (sort glob "$root/ngx_live_record_*.c") {
     my $text = read_file($file);
@@ -244,7 +250,7 @@ for my $file (sort glob "$root/ngx_live_record_*.c") {
     while ($text =~ /"live\ record:\ ((?:[^"\\]|\\.)*)"
         ((?:\s*(?:"(?:[^"\\]|\\.)*"|[A-Z_]{6,}))*)/xg)
     {
-        my ($line, $more) = ($1, $2);
+        my ($line, $more, $before) = ($1, $2, substr $text, 0, $-[0]);
 
         # the directory's name is a macro
         $more =~ s/LR_QUARANTINE_DIR/"quarantine"/g;
@@ -259,6 +265,11 @@ for my $file (sort glob "$root/ngx_live_record_*.c") {
         next unless length $re;
 
         ok($operations =~ /$re/, "$name: \"$line\" is explained");
+
+        # where the call is given its level by name
+        my ($level) = $before =~ /NGX_LOG_([A-Z]+),[^;{}]*\z/ or next;
+
+        ok($level{lc $level} =~ /$re/, '... as ' . lc $level);
     }
 }
 
