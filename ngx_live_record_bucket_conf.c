@@ -22,6 +22,7 @@ static char *ngx_live_record_bucket_check(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b, uint64_t seen);
 static char *ngx_live_record_bucket_store(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
+static ngx_uint_t ngx_live_record_bucket_named(ngx_live_record_bucket_t *b);
 static char *ngx_live_record_bucket_endpoint(ngx_conf_t *cf,
     ngx_live_record_bucket_t *b);
 static char *ngx_live_record_bucket_region(ngx_conf_t *cf,
@@ -367,7 +368,14 @@ ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
             missing = "region";
 
         } else if (b->endpoint.len == 0) {
-            rv = ngx_live_record_bucket_endpoint(cf, b);
+
+            /* nobody has written what would be wrong with the endpoint */
+
+            rv = ngx_live_record_bucket_region(cf, b);
+
+            if (rv == NGX_CONF_OK) {
+                rv = ngx_live_record_bucket_endpoint(cf, b);
+            }
 
             if (rv != NGX_CONF_OK) {
                 return rv;
@@ -418,6 +426,15 @@ ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_live_record_bucket_named(b)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" of \"endpoint\" in "
+                           "\"live_record_bucket\" \"%V\": leave out the "
+                           "bucket's name, \"%V.\", it is put before the "
+                           "host", &b->endpoint, &b->name, &b->bucket);
+        return NGX_CONF_ERROR;
+    }
+
     rv = ngx_live_record_bucket_region(cf, b);
 
     if (rv == NGX_CONF_OK) {
@@ -425,6 +442,37 @@ ngx_live_record_bucket_store(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
     }
 
     return rv == NGX_CONF_OK ? ngx_live_record_check_credentials(cf, b) : rv;
+}
+
+
+/*
+ * Whether the endpoint is the domain of the bucket, as consoles show it, and
+ * not that of its region.  BUCKET.example.com may be a store's own name.
+ */
+
+static ngx_uint_t
+ngx_live_record_bucket_named(ngx_live_record_bucket_t *b)
+{
+    u_char  *p, *last;
+
+    if (b->style != LR_URL_VHOST || b->ep.host.len <= b->bucket.len
+        || ngx_strncasecmp((u_char *) b->ep.host.data, b->bucket.data,
+                           b->bucket.len)
+           != 0)
+    {
+        return 0;
+    }
+
+    p = (u_char *) b->ep.host.data + b->bucket.len;
+    last = (u_char *) b->ep.host.data + b->ep.host.len;
+
+    if (*p++ != '.') {
+        return 0;
+    }
+
+    p = ngx_strlchr(p, last, '.');
+
+    return p && ngx_strlchr(p + 1, last, '.');
 }
 
 
@@ -470,8 +518,9 @@ ngx_live_record_bucket_region(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
         if (*p <= ' ' || *p > '~' || *p == '/' || *p == ',') {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid value \"%V\" of \"region\" in "
-                               "\"live_record_bucket\" \"%V\"",
-                               &b->region, &b->name);
+                               "\"live_record_bucket\" \"%V\", it must be of "
+                               "printable ASCII without space, \"/\" and "
+                               "\",\"", &b->region, &b->name);
             return NGX_CONF_ERROR;
         }
     }
@@ -559,7 +608,7 @@ ngx_live_record_set_limit_rate(ngx_conf_t *cf,
     if (n == NGX_ERROR || (n != 0 && n < NGX_LIVE_RECORD_RATE)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value \"%V\" of \"limit_rate\", it "
-                           "must be 0 or at least 16k", &value[1]);
+                           "must be 0 or at least 16k, in k or m", &value[1]);
         return NGX_CONF_ERROR;
     }
 

@@ -40,7 +40,8 @@ static const char *ngx_live_record_store_pair(ngx_live_record_bucket_t *b);
 static int ngx_live_record_store_password(char *buf, int size, int rw,
     void *data);
 static ngx_uint_t ngx_live_record_store_is_device(ngx_str_t *name);
-static char *ngx_live_record_store_wrong(ngx_conf_t *cf, const char *err);
+static char *ngx_live_record_store_wrong(ngx_conf_t *cf,
+    ngx_live_record_bucket_t *b, const char *err);
 
 
 char *
@@ -54,7 +55,7 @@ ngx_live_record_store_check(ngx_conf_t *cf, ngx_live_record_bucket_t *b)
                                     ? LR_OBJECT_S3 : LR_OBJECT_OSS, err)
         != LR_OK)
     {
-        return ngx_live_record_store_wrong(cf, err);
+        return ngx_live_record_store_wrong(cf, b, err);
     }
 
     if (b->type == NGX_LIVE_RECORD_S3) {
@@ -385,10 +386,11 @@ ngx_live_record_store_password(char *buf, int size, int rw, void *data)
 
 
 static char *
-ngx_live_record_store_wrong(ngx_conf_t *cf, const char *err)
+ngx_live_record_store_wrong(ngx_conf_t *cf, ngx_live_record_bucket_t *b,
+    const char *err)
 {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s of \"live_record_bucket\"",
-                       err);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"live_record_bucket\" \"%V\": %s", &b->name, err);
 
     return NGX_CONF_ERROR;
 }
@@ -485,7 +487,7 @@ ngx_live_record_set_tagging(ngx_conf_t *cf, ngx_live_record_option_t *option,
 
     for (i = 1; i < cf->args->nelts; i++) {
         if (lr_object_tag(&b->object, (char *) value[i].data, err) != LR_OK) {
-            return ngx_live_record_store_wrong(cf, err);
+            return ngx_live_record_store_wrong(cf, b, err);
         }
     }
 
@@ -508,7 +510,7 @@ ngx_live_record_set_metadata(ngx_conf_t *cf, ngx_live_record_option_t *option,
                        (char *) value[2].data, err)
         != LR_OK)
     {
-        return ngx_live_record_store_wrong(cf, err);
+        return ngx_live_record_store_wrong(cf, b, err);
     }
 
     return NGX_CONF_OK;
@@ -530,7 +532,7 @@ ngx_live_record_set_cache_control(ngx_conf_t *cf,
                         (char *) value[2].data, err)
         != LR_OK)
     {
-        return ngx_live_record_store_wrong(cf, err);
+        return ngx_live_record_store_wrong(cf, b, err);
     }
 
     return NGX_CONF_OK;
@@ -553,8 +555,9 @@ ngx_live_record_set_part_size(ngx_conf_t *cf,
 
     if (b->part_size == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"part_size\"",
-                           &value[1]);
+                           "invalid value \"%V\" of \"part_size\", it must "
+                           "be a size from 100k, for \"type s3\" from 5m, to "
+                           "1g", &value[1]);
         return NGX_CONF_ERROR;
     }
 

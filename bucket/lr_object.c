@@ -101,8 +101,8 @@ lr_object_tag(lr_object_t *o, const char *tag, char *err)
         (void) snprintf(err, LR_OBJECT_ERR_LEN,
                         "invalid value \"%.100s\" of \"tagging\", it must be "
                         "KEY=VALUE, of up to %d and %d of A-Z a-z 0-9 space "
-                        "+ - = . _ : / @", tag, LR_OBJECT_TAG_KEY,
-                        LR_OBJECT_TAG_LEN);
+                        "+ - = . _ : /, for \"type s3\" also @", tag,
+                        LR_OBJECT_TAG_KEY, LR_OBJECT_TAG_LEN);
         return LR_ERROR;
     }
 

@@ -53,6 +53,11 @@ lr_url_endpoint(lr_url_endpoint_t *ep, const char *s, const char **err)
 
     end = s + n;
 
+    if (strcspn(s, "/?#") < n) {
+        *err = "only a port may follow the host, and no path";
+        return LR_ERROR;
+    }
+
     if (n != 0 && s[0] == '[') {
 
         for (i = 1; i < n && s[i] != ']'; i++) { /* void */ }

@@ -149,7 +149,23 @@ bad('signature', 'v9',
 bad('s3 without region', '"region"',
     "$spool live_record_bucket b { type s3; bucket recs;
         credentials env; }");
-bad('s3 with a region that is none', 'eu/west',
+bad("endpoint $_", 'only a port may follow the host', "$spool
+    live_record_bucket b { type oss; endpoint $_; bucket my-recordings;
+        region y; credentials env; }")
+    for qw! https://h.example.com/path h.example.com:80/a h.example.com?x !;
+for my $name ("MY-recordings.oss-cn-hangzhou.aliyuncs.com",
+    'my-recordings.s3.eu-central-1.amazonaws.com')
+{
+    bad("endpoint $name", 'leave out the bucket\'s name, "my-recordings."',
+        "$spool live_record_bucket b { type oss; endpoint $name;
+            bucket my-recordings; credentials env; }");
+}
+good("endpoint $_", "$spool live_record_bucket b { type oss; region r;
+    endpoint $_; bucket my-recordings; credentials env; }") for
+    'my-recordings.example.com', 'my-recordings-2.a.example.com',
+    'my-recordings.a.example.com; path_style on';
+bad('s3 with a region that is none', 'eu/west" of "region" in '
+    . '"live_record_bucket" "b", it must be of printable ASCII',
     "$spool live_record_bucket b { type s3; bucket recs; region eu/west;
         credentials key ID SECRET; }");
 bad('s3 without bucket', '"bucket"',
@@ -176,6 +192,10 @@ for (
     [ s3 => 'encryption SM4;', '"SM4"', '"AES256" or "KMS"' ],
     [ s3 => 'encryption AES256 key-1;', '"key-1"', 'only "KMS"' ],
     [ oss => 'tagging team;', '"team"', 'KEY=VALUE' ],
+    [ oss => 'tagging team;', '_ : /, for "type s3" also @', 'KEY=VALUE' ],
+    [ oss => 'encryption None;', '"live_record_bucket" "b": invalid value '
+        . '"None"', '"AES256", "KMS" or "SM4"' ],
+    [ oss => 'limit_rate 1g;', '"1g"', 'at least 16k, in k or m' ],
     [ oss => 'tagging a=b&c=d;', '"a=b&c=d"', 'KEY=VALUE' ],
     [ oss => 'tagging a=b a=c;', '"a=c"', 'two tags' ],
     [ oss => 'tagging a=b; tagging c=d;', '"tagging" is duplicate', '' ],
@@ -189,7 +209,7 @@ for (
     [ oss => 'part_size 99k;', '101376 bytes', 'between 100k and 1g' ],
     [ s3 => 'part_size 4m;', '4194304 bytes', 'between 5m and 1g' ],
     [ s3 => 'part_size 2g;', '2147483648 bytes', 'between 5m and 1g' ],
-    [ s3 => 'part_size x;', '"x"', '"part_size"' ],
+    [ s3 => 'part_size x;', '"x"', 'for "type s3" from 5m, to 1g' ],
     [ s3 => 'checksum sha1;', '"sha1"', '"md5" or "crc64nvme"' ],
     [ oss => 'checksum md5;', '"checksum"', 'no meaning for "type oss"' ],
     [ oss => 'min_speed 0;', '"0"', 'between 1 and 100m' ],
