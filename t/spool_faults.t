@@ -542,6 +542,7 @@ sub refused {
     write_file("$dir/file", '');
     make_dir("$dir/roots", 0755);
     write_file("$dir/roots/file", '');
+    make_dir("$dir/roots/.tmp", 0700);
     make_dir("$dir/shut", 0700);
 
     for (
