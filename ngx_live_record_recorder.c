@@ -283,7 +283,12 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
 
             why = ngx_live_record_obstacle(r, size, &full);
 
-            if (why == NULL && r->pos + size > NGX_LIVE_RECORD_FILE_MAX) {
+            /* a frame would have begun a new fragment well before */
+
+            if (why == NULL
+                && (r->pos > NGX_LIVE_RECORD_FILE_MAX * 2UL
+                    || r->rows.len > NGX_LIVE_RECORD_ROWS_MAX * 2))
+            {
                 why = "there are too many sequence headers";
             }
 

@@ -294,6 +294,12 @@ lr_ts_hint(lr_ts_t *ts, unsigned video, const u_char *p, size_t size)
 
     lr_flv_parse(video ? LR_FLV_VIDEO : LR_FLV_AUDIO, p, size, &b);
 
+    /* what is ignored may be shorter than its header */
+
+    if (b.kind != LR_FLV_CONFIG && b.kind != LR_FLV_FRAME) {
+        return;
+    }
+
     p += b.header;
     size -= b.header;
 

@@ -128,6 +128,16 @@ lr_content_walk(lr_content_t *c, lr_fragment_reader_t *r)
 
         lr_flv_parse(type, s.data, s.size, &b);
 
+        /* rows of a build that knew no audio of Enhanced RTMP stay its rows */
+
+        if (type == LR_FLV_AUDIO && b.header == 5
+            && LR_SAMPLE_HEADER(row->flags) != b.header)
+        {
+            b.codec = LR_CODEC_OTHER;
+            b.id = s.data[0] >> 4;
+            b.kind = LR_FLV_FRAME;
+        }
+
         if (b.kind == LR_FLV_CONFIG) {
 
             if (lr_content_config(c, track, t, &b, &s) != LR_OK) {

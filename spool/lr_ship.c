@@ -251,13 +251,17 @@ lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
     rc = lr_recording_end(s->dir, s->settings.grace, now, &s->until, err,
                           size);
 
-    /*
-     * What is whole can be shipped all the same, and on a full disk that is
-     * what makes room.
-     */
-
     if (rc == LR_DECLINED || (rc == LR_ERROR && s->next == s->n)) {
         return rc;
+    }
+
+    /*
+     * What is whole can be shipped all the same, and on a full disk that is
+     * what makes room.  Then it is tried again.
+     */
+
+    if (rc == LR_ERROR) {
+        s->until = now + 1;
     }
 
     return lr_ship_read(s, err, size);

@@ -985,6 +985,18 @@ test_late_tracks(void **state)
         reset(t);
     }
 
+    /* what stands where a sequence header should may be shorter than one */
+
+    for (i = 0; i < 3; i++) {
+        avc_config(t, 0, 4);
+        frame(t, 0, 0, 1, 100);
+        (void) add(t, 20, 0, C, "\xaf\0\x12", i);
+        aac(t, 40, 100);
+        run(t);
+        assert_int_equal(t->c->types[AUDIO], 0);
+        reset(t);
+    }
+
     /* in the middle, with the next tables far away */
 
     avc_config(t, 0, 4);

@@ -302,30 +302,34 @@ full_disk(void **state)
 }
 
 
-/* a fragment that cannot be closed holds up none that could */
+/* what cannot be closed or ended holds up nothing that could, and is tried */
 
 static void
-full_and_open(void **state)
+full_end(const char *spool, const char *end, int torn)
 {
     int      rc;
     rlim_t   size;
     model_t  m;
 
-    model_init(&m, *state, "E");
+    model_init(&m, spool, "E");
     m.check = 0;
-    record(&m, 'P');
-    record(&m, 'F');
-    record(&m, 'F');
-    record(&m, 'F');
-    record(&m, 'K');
 
-    /* record.log is the longest file, and has a torn line to be cut off */
+    for (rc = 0; rc < 4; rc++) {
+        record(&m, "PFFF"[rc]);
+    }
 
-    size = (rlim_t) check_size(m.dir, "record.log") - 4;
+    for ( /* void */ ; *end; end++) {
+        record(&m, *end);
+    }
+
+    /* record.log is the longest file, and may have a line to be cut off */
+
+    size = (rlim_t) (check_size(m.dir, "record.log") - torn);
 
     do {
         check_limit(size);
         assert_int_equal(ship_step(&m), 1);
+        assert_true(m.ship.next == 3 || m.ship.until == m.now + 1);
     } while (m.ship.next < 3);
 
     check_limit(size);
@@ -338,6 +342,15 @@ full_and_open(void **state)
     run(&m);
     complete(&m);
     model_free(&m);
+    fresh(spool);
+}
+
+
+static void
+full_and_open(void **state)
+{
+    full_end(*state, "K", 4);
+    full_end(*state, "UE", 0);
 }
 
 
