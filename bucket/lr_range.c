@@ -26,7 +26,7 @@ typedef struct {
 
 static int lr_range_order(const void *one, const void *two);
 static int lr_range_reaches(const lr_range_t *r, const lr_range_part_t *p,
-    const lr_range_part_t *end);
+    size_t behind);
 static void lr_range_take(lr_buf_t *keys, const char *key);
 static int lr_range_touches(const lr_range_t *r,
     const lr_manifest_fragment_t *f);
@@ -37,9 +37,10 @@ int
 lr_range_select(const lr_range_t *r, const u_char *list, size_t n,
     lr_buf_t *keys)
 {
+    size_t            i;
     lr_buf_t          all;
     const char       *p, *end;
-    lr_range_part_t   part, *q, *last;
+    lr_range_part_t   part, *q;
 
     memset(&all, 0, sizeof(lr_buf_t));
 
@@ -58,15 +59,14 @@ lr_range_select(const lr_range_t *r, const u_char *list, size_t n,
 
     n = all.len / sizeof(lr_range_part_t);
     q = (lr_range_part_t *) all.data;
-    last = q + n;
 
     if (n) {
         qsort(q, n, sizeof(lr_range_part_t), lr_range_order);
     }
 
-    for ( /* void */ ; q < last; q++) {
-        if (lr_range_reaches(r, q, last)) {
-            lr_range_take(keys, q->key);
+    for (i = 0; i < n; i++) {
+        if (lr_range_reaches(r, &q[i], n - i - 1)) {
+            lr_range_take(keys, q[i].key);
         }
     }
 
@@ -97,20 +97,20 @@ lr_range_order(const void *one, const void *two)
 
 
 /*
- * Within a part time does not go back, so one that begins before the range
- * ends about when the next one begins, unless that goes back.  Of the last
- * one it is not known when it ends.
+ * So many parts are behind it.  Within a part time does not go back, so one
+ * that begins before the range ends about when the next one begins, unless
+ * that goes back.  Of the last one it is not known when it ends.
  */
 
 static int
 lr_range_reaches(const lr_range_t *r, const lr_range_part_t *p,
-    const lr_range_part_t *end)
+    size_t behind)
 {
     const lr_range_part_t  *next;
 
     next = p + 1;
 
-    if (p->name.time > r->start || next == end
+    if (p->name.time > r->start || behind == 0
         || strcmp(next->name.id, p->name.id) != 0
         || next->name.part != p->name.part + 1)
     {
