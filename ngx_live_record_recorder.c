@@ -273,7 +273,9 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
             return;
         }
 
-        lr_timeline_announce(&r->timeline, video);
+        if (!video) {
+            lr_timeline_audio_due(&r->timeline);
+        }
 
         /* it takes effect at its place, and a new fragment begins soon */
 

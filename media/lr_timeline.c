@@ -322,19 +322,14 @@ lr_timeline_waits(const lr_timeline_t *tl, unsigned video, int64_t dts)
     /* the first frame of video is to be in it, too */
 
     return !tl->video.seen
-           || (video && tl->audio.announced && !tl->audio.seen);
+           || (video && tl->audio_due && !tl->audio.seen);
 }
 
 
 void
-lr_timeline_announce(lr_timeline_t *tl, unsigned video)
+lr_timeline_audio_due(lr_timeline_t *tl)
 {
-    if (video) {
-        tl->video.announced = 1;
-
-    } else {
-        tl->audio.announced = 1;
-    }
+    tl->audio_due = 1;
 }
 
 

@@ -60,7 +60,6 @@ typedef struct {
     unsigned        seen:1;           /* in this span */
     unsigned        pending:1;        /* next is not taken yet */
     unsigned        stepped:1;        /* back is valid */
-    unsigned        announced:1;      /* its sequence header has come */
 } lr_timeline_track_t;
 
 
@@ -86,6 +85,7 @@ typedef struct {
     unsigned        restart:1;        /* and a new cycle begins there */
     unsigned        force:1;          /* cut before the next frame: set by
                                          the caller */
+    unsigned        audio_due:1;      /* audio has a sequence header */
 } lr_timeline_t;
 
 
@@ -116,8 +116,8 @@ void lr_timeline_init(lr_timeline_t *tl, int64_t fragment, int64_t cycle,
 void lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     uint32_t ts, int32_t cts, int64_t wall, lr_timeline_frame_t *f);
 
-/* a sequence header has come: frames of the track will, probably */
-void lr_timeline_announce(lr_timeline_t *tl, unsigned video);
+/* a sequence header of audio has come: frames will, probably */
+void lr_timeline_audio_due(lr_timeline_t *tl);
 
 /* the codec's parameters changed: cut at the next key frame */
 void lr_timeline_changed(lr_timeline_t *tl);

@@ -313,13 +313,16 @@ lr_ts_hint(lr_ts_t *ts, unsigned video, const u_char *p, size_t size)
         }
 
         lr_video_free(&v);
+        return;
+    }
 
-    } else if (ts->last_audio == SIZE_MAX
-               || lr_audio_config(&a, b.codec, p, size) != LR_OK)
+    if (ts->last_audio == SIZE_MAX
+        || lr_audio_config(&a, b.codec, p, size) != LR_OK)
     {
         return;
+    }
 
-    } else if (b.codec == LR_CODEC_MP3 && b.kind == LR_FLV_FRAME) {
+    if (b.codec == LR_CODEC_MP3 && b.kind == LR_FLV_FRAME) {
         ts->mux.audio.type = lr_ts_mpeg_type(&a);
 
     } else if (b.codec == LR_CODEC_AAC && b.kind == LR_FLV_CONFIG

@@ -61,6 +61,17 @@ rtmp {
             }
         }
 
+        application both {
+            live on;
+
+            live_record * {
+                bucket local;
+                fragment 5s;
+                grace 1s;
+                format m3u8 mp4;
+            }
+        }
+
         application day {
             live on;
 
@@ -98,6 +109,34 @@ for (
 
 is(scalar $t->log(qr/bucket "local" (?:refuses|fails|works)/), 0,
     'the bucket is not blamed');
+
+# a file that was begun in a directory that has been exchanged since waits for
+# it, and no other recording does
+
+my $bucket = $t->bucket();
+my $p = $t->start_publish($file, app => 'both', name => 'begun', speed => 4);
+
+$p->wait_media(16000);
+
+ok(eval { wait_for(sub { $t->log(qr/both\/begun.* stored part 2/) }, 20,
+    'an upload') }, 'an upload is under way');
+
+rename $bucket, "$bucket.old" or die "rename: $!\n";
+mkdir $bucket and chmod 0777, $bucket or die "mkdir: $!\n";
+
+is($p->wait(), 0, 'published');
+
+ok(eval { wait_for(sub { $t->log(qr/\[error\] .*"both\/begun\/[\w-]+" waits /
+    . qr/in the spool: .* was begun in another directory/) }, 20, 'told') },
+    'it is told why it waits') or diag(join "\n", $t->log(qr/begun|bucket/));
+
+is($t->publish($file, app => 'both', name => 'other', seconds => 4,
+    speed => 8), 0, 'another one published');
+ok(eval { wait_for(sub { !$t->spooled('other', 'both') }, 20, 'other') },
+    'and stored');
+
+is(scalar $t->log(qr/bucket "local" (?:refuses|fails|works)/), 0,
+    'the bucket is not blamed for that either');
 
 $t->allow(qr/waits in the spool/);
 $t->done();

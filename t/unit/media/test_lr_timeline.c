@@ -850,8 +850,7 @@ cuts_are(int64_t audio, int64_t video, int64_t gop, unsigned announced,
     n = 0;
 
     if (announced) {
-        lr_timeline_announce(&tl, 0);
-        lr_timeline_announce(&tl, 1);
+        lr_timeline_audio_due(&tl);
     }
 
     for (t = 0; t < 30000; t += 20) {

@@ -480,6 +480,44 @@ cheap(void **state)
 }
 
 
+/*
+ * AAC of Enhanced RTMP is a track, but for rows of a build that did not know
+ * it: what it had sent of a file has none.
+ */
+
+static void
+old_rows(void **state)
+{
+    size_t     i;
+    unsigned   old;
+    lr_row_t  *row;
+
+    for (old = 0; old < 2; old++) {
+        tag(LR_FLV_VIDEO, 0, CHECK_AVCC);
+        tag(LR_FLV_VIDEO, 0, KEY);
+        tag(LR_FLV_AUDIO, 0, "\x90mp4a\x12\x10");
+        tag(LR_FLV_AUDIO, 23, "\x91mp4a\x21\x10\x05");
+        row = (lr_row_t *) rows.data;
+
+        for (i = 2; old && i < 4; i++) {
+            row[i].flags = LR_SAMPLE_FLAGS(1);
+        }
+
+        check_write(*state, "000001.flv", flv.data, flv.len);
+        assert_int_equal(lr_fragment_write_rows(*state, 1, row, 4), LR_OK);
+        assert_int_equal(lr_content_read(&c, *state, 1, 5000), LR_OK);
+        assert_int_equal(lr_content_mp4(&c), old ? LR_TRACK_VIDEO : BOTH);
+        assert_int_equal(lr_content_flv(&c), BOTH);
+
+        lr_content_free(&c);
+        check_rm(*state);
+        mkdir(*state, 0700);
+        flv.len = 0;
+        rows.len = 0;
+    }
+}
+
+
 int
 main(void)
 {
@@ -489,6 +527,7 @@ main(void)
         t(changes),
         t(mp3),
         t(others),
+        t(old_rows),
         t(nothing),
         t(cheap),
     };
