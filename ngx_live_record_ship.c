@@ -36,6 +36,12 @@
 /* tries of a move that is not allowed, before the file stays where it is */
 #define NGX_LIVE_RECORD_MOVES  5
 
+/*
+ * Tries of a file in the spool that cannot be read, one or two minutes in all:
+ * a disk in the network may be back by then.
+ */
+#define NGX_LIVE_RECORD_READS  8
+
 
 static void ngx_live_record_ship_run(ngx_live_record_ship_t *s,
     ngx_live_record_ship_op_e op);
@@ -55,6 +61,9 @@ static void ngx_live_record_ship_confirm(ngx_live_record_ship_t *s,
     const char *key);
 static void ngx_live_record_ship_skip(ngx_live_record_ship_t *s,
     ngx_err_t err);
+static ngx_uint_t ngx_live_record_ship_unread(ngx_live_record_ship_t *s,
+    ngx_err_t err);
+static void ngx_live_record_ship_salvaged(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_gone(ngx_live_record_ship_t *s);
 static ngx_uint_t ngx_live_record_ship_retry(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_day_done(void *data, lr_retry_e result,
@@ -195,6 +204,16 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
     case NGX_LIVE_RECORD_SHIP_ABANDON:
         s->rc = lr_ship_abandon(&s->ship, s->why);
         s->other = 0;
+        break;
+
+    case NGX_LIVE_RECORD_SHIP_SALVAGE:
+
+        s->rc = lr_ship_salvage(&s->ship, s->step, &s->files, &s->lost);
+
+        if (s->rc == LR_DECLINED) {
+            s->rc = LR_OK;
+        }
+
         break;
 
     case NGX_LIVE_RECORD_SHIP_REMOVE:
@@ -343,7 +362,12 @@ ngx_live_record_ship_done(ngx_event_t *ev)
         || s->op == NGX_LIVE_RECORD_SHIP_ABANDON)
     {
         s->tries = 0;
+        s->unread = 0;
         s->told = 0;
+    }
+
+    if (s->op == NGX_LIVE_RECORD_SHIP_SALVAGE) {
+        ngx_live_record_ship_salvaged(s);
     }
 
     ngx_live_record_notify_tell(s);
@@ -503,6 +527,18 @@ ngx_live_record_ship_unprepared(ngx_live_record_ship_t *s)
         return;
     }
 
+    if (ngx_live_record_ship_unread(s, s->local)) {
+        return;
+    }
+
+    if (s->local == EIO) {
+        (void) snprintf(s->err, sizeof(s->err), "the fragment could not be "
+                        "read (%d: %s)", s->local, strerror(s->local));
+        ngx_live_record_ship_waits(s, s->err);
+        ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
+        return;
+    }
+
     if (!s->told) {
         s->told = 1;
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, s->local,
@@ -658,7 +694,9 @@ ngx_live_record_ship_asked(ngx_live_record_request_t *req)
         return;
     }
 
-    if (!ngx_live_record_ship_retry(s)) {
+    if (ngx_live_record_ship_unread(s, req->local)
+        || !ngx_live_record_ship_retry(s))
+    {
         return;
     }
 
@@ -788,6 +826,38 @@ ngx_live_record_ship_skip(ngx_live_record_ship_t *s, ngx_err_t err)
                   "%s", &s->sn.str, number, s->why);
 
     ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_SKIP);
+}
+
+
+/* 1: the disk has failed so often that it is done without what is lost */
+
+static ngx_uint_t
+ngx_live_record_ship_unread(ngx_live_record_ship_t *s, ngx_err_t err)
+{
+    if (err != EIO || ++s->unread < NGX_LIVE_RECORD_READS) {
+        return 0;
+    }
+
+    s->unread = 0;
+    ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_SALVAGE);
+
+    return 1;
+}
+
+
+static void
+ngx_live_record_ship_salvaged(ngx_live_record_ship_t *s)
+{
+    if (s->files == 0) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "live record: \"%V\" goes on with zeros in place of %uL "
+                  "bytes that the disk does not give back; %ui of its files "
+                  "are kept in \"%V/" LR_QUARANTINE_DIR "\"", &s->sn.str,
+                  s->lost, (ngx_uint_t) s->files,
+                  &ngx_live_record_conf->spool);
 }
 
 

@@ -22,6 +22,7 @@ typedef enum {
     NGX_LIVE_RECORD_SHIP_SKIP,
     NGX_LIVE_RECORD_SHIP_WITHOUT,
     NGX_LIVE_RECORD_SHIP_ABANDON,
+    NGX_LIVE_RECORD_SHIP_SALVAGE,
     NGX_LIVE_RECORD_SHIP_REMOVE,
     NGX_LIVE_RECORD_SHIP_QUARANTINE
 } ngx_live_record_ship_op_e;
@@ -45,6 +46,8 @@ typedef struct {
     int                          prepared;
     int                          local;       /* errno of that */
     const char                  *why;         /* of a skip */
+    unsigned                     files;       /* salvaged */
+    uint64_t                     lost;        /* bytes of them */
     lr_buf_t                     result;      /* key that is confirmed */
     char                         err[512];
 
@@ -53,6 +56,7 @@ typedef struct {
     ngx_msec_t                   probed;      /* when that was */
     ngx_event_t                  timer;
     ngx_uint_t                   tries;
+    ngx_uint_t                   unread;      /* tries the disk has failed */
     ngx_uint_t                   seen;        /* in the scan of this number */
 
     /* written by a thread: not to share a word with what the loop writes */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "lr_journal.h"
 #include "lr_m3u8.h"
+#include "lr_salvage.h"
 #include "lr_ship.h"
 #include "lr_spool.h"
 #include "lr_url.h"
@@ -30,6 +31,7 @@ static int lr_ship_confirm_fragment(lr_ship_t *s,
     const lr_ship_result_t *result);
 static unsigned lr_ship_has_table(lr_ship_t *s,
     const lr_ship_fragment_t *sf);
+static void lr_ship_spool(const lr_ship_t *s, char *path);
 
 
 int
@@ -798,6 +800,56 @@ lr_ship_skip(lr_ship_t *s, const char *why)
 
 
 int
+lr_ship_salvage(lr_ship_t *s, lr_ship_step_e step, unsigned *files,
+    uint64_t *lost)
+{
+    int       rc;
+    char      spool[LR_PATH_MAX], name[LR_PATH_MAX + 16], *p;
+    size_t    i, end;
+    uint64_t  n;
+
+    *files = 0;
+    *lost = 0;
+
+    if (lr_ship_here(s) != LR_OK) {
+        return LR_ERROR;
+    }
+
+    lr_ship_spool(s, spool);
+
+    i = step == LR_SHIP_FRAGMENT ? s->next : 0;
+    end = step == LR_SHIP_FRAGMENT ? s->next + 1 : s->next;
+
+    for ( /* void */ ; i < end; i++) {
+
+        if (s->fragments[i].removed) {
+            continue;
+        }
+
+        snprintf(name, sizeof(name), "%s.%06u.flv", s->dir + strlen(spool) + 1,
+                 s->fragments[i].f.number);
+
+        while ((p = strchr(name, '/')) != NULL) {
+            *p = '.';
+        }
+
+        rc = lr_salvage(spool, s->dir, s->fragments[i].f.number, name, &n);
+
+        if (rc == LR_ERROR && errno != ENOENT) {
+            return LR_ERROR;
+        }
+
+        if (rc == LR_OK) {
+            (*files)++;
+            *lost += n;
+        }
+    }
+
+    return *files ? LR_OK : LR_DECLINED;
+}
+
+
+int
 lr_ship_here(const lr_ship_t *s)
 {
     char         path[LR_PATH_MAX + 16];
@@ -956,12 +1008,7 @@ lr_ship_remove(lr_ship_t *s)
 
     /* out of the tree in one step, and then piece by piece */
 
-    snprintf(path, sizeof(path), "%s", s->dir);
-
-    for (i = 0; i < 3; i++) {
-        slash = strrchr(path, '/');
-        *slash = '\0';
-    }
+    lr_ship_spool(s, path);
 
     snprintf(to, sizeof(to), "%s/" LR_TMP_DIR, path);
     (void) mkdir(to, 0700);
@@ -994,6 +1041,21 @@ lr_ship_remove(lr_ship_t *s)
     lr_ship_close(s);
 
     return LR_OK;
+}
+
+
+/* the spool's own path, of that of a recording in it */
+
+static void
+lr_ship_spool(const lr_ship_t *s, char *path)
+{
+    int  i;
+
+    snprintf(path, LR_PATH_MAX, "%s", s->dir);
+
+    for (i = 0; i < 3; i++) {
+        *strrchr(path, '/') = '\0';
+    }
 }
 
 

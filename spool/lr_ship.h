@@ -253,6 +253,14 @@ int lr_ship_abandon(lr_ship_t *s, const char *why);
 int lr_ship_without(lr_ship_t *s);
 
 /*
+ * The disk does not give back what a step is to be made of: what can be had
+ * of it takes its place, see lr_salvage().  *lost bytes of how many files it
+ * is made without.  LR_DECLINED: all can be read.
+ */
+int lr_ship_salvage(lr_ship_t *s, lr_ship_step_e step, unsigned *files,
+    uint64_t *lost);
+
+/*
  * Everything is in the bucket: removes the recording from the spool.
  * LR_AGAIN: somebody is at it still.
  */

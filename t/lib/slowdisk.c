@@ -9,7 +9,8 @@
  * The control file holds "DELAY ERRNO PREFIX": what writes to files below
  * PREFIX, or brings them to the disk, takes DELAY ms, and fails with ERRNO if
  * that is not 0.  It is read anew each time; while it is not there, nothing is
- * done.
+ * done.  A second line "FROM TO SUFFIX" is of bytes that cannot be read, of
+ * files whose path ends so: pread() gives those before them, and then EIO.
  */
 
 
@@ -26,12 +27,15 @@
 
 
 static void slowdisk_init(void) __attribute__((constructor));
+static int slowdisk_told(int fd, char *text, size_t size, char *path);
 static int slowdisk_wait(int fd);
+static ssize_t slowdisk_read(int fd, void *p, size_t n, off_t offset);
 
 
 static char  slowdisk_control[4096];
 
 static ssize_t (*slowdisk_pwritev)(int, const struct iovec *, int, off_t);
+static ssize_t (*slowdisk_pread)(int, void *, size_t, off_t);
 static ssize_t (*slowdisk_pwrite)(int, const void *, size_t, off_t);
 static ssize_t (*slowdisk_write)(int, const void *, size_t);
 static int (*slowdisk_fdatasync)(int);
@@ -53,6 +57,8 @@ slowdisk_init(void)
 
     slowdisk_pwritev = (ssize_t (*)(int, const struct iovec *, int, off_t))
                        dlsym(RTLD_NEXT, "pwritev");
+    slowdisk_pread = (ssize_t (*)(int, void *, size_t, off_t))
+                     dlsym(RTLD_NEXT, "pread");
     slowdisk_pwrite = (ssize_t (*)(int, const void *, size_t, off_t))
                       dlsym(RTLD_NEXT, "pwrite");
     slowdisk_write = (ssize_t (*)(int, const void *, size_t))
@@ -62,37 +68,52 @@ slowdisk_init(void)
 }
 
 
-/* 0, or -1 with errno when the write is to fail */
+/* what the control file says now, and the path of a file of 4096 bytes */
 
 static int
-slowdisk_wait(int fd)
+slowdisk_told(int fd, char *text, size_t size, char *path)
 {
-    int              n, rc, delay, err;
-    char             text[4200], prefix[4096], path[4096], link[64];
-    ssize_t          len;
-    struct timespec  ts;
+    int      n, err;
+    char     link[64];
+    ssize_t  len;
 
-    rc = errno;
+    err = errno;
 
     n = open(slowdisk_control, O_RDONLY|O_CLOEXEC);
 
     if (n == -1) {
-        errno = rc;
+        errno = err;
         return 0;
     }
 
-    len = read(n, text, sizeof(text) - 1);
+    len = read(n, text, size - 1);
     close(n);
 
     text[len > 0 ? len : 0] = '\0';
 
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    len = readlink(link, path, sizeof(path) - 1);
+    len = readlink(link, path, 4095);
     path[len > 0 ? len : 0] = '\0';
 
-    errno = rc;
+    errno = err;
 
-    if (sscanf(text, "%d %d %4095s", &delay, &err, prefix) != 3
+    return 1;
+}
+
+
+/* 0, or -1 with errno when the write is to fail */
+
+static int
+slowdisk_wait(int fd)
+{
+    int              rc, delay, err;
+    char             text[8400], prefix[4096], path[4096];
+    struct timespec  ts;
+
+    rc = errno;
+
+    if (!slowdisk_told(fd, text, sizeof(text), path)
+        || sscanf(text, "%d %d %4095s", &delay, &err, prefix) != 3
         || strncmp(path, prefix, strlen(prefix)) != 0)
     {
         return 0;
@@ -108,6 +129,46 @@ slowdisk_wait(int fd)
     errno = err ? err : rc;
 
     return err ? -1 : 0;
+}
+
+
+static ssize_t
+slowdisk_read(int fd, void *p, size_t n, off_t offset)
+{
+    char    text[8400], suffix[4096], path[4096], *line;
+    size_t  len;
+    off_t   from, to;
+
+    if (slowdisk_told(fd, text, sizeof(text), path)
+        && (line = strchr(text, '\n')) != NULL
+        && sscanf(line + 1, "%ld %ld %4095s", &from, &to, suffix) == 3
+        && (len = strlen(suffix)) <= strlen(path)
+        && strcmp(path + strlen(path) - len, suffix) == 0
+        && offset < to && offset + (off_t) n > from)
+    {
+        if (offset >= from) {
+            errno = EIO;
+            return -1;
+        }
+
+        n = (size_t) (from - offset);
+    }
+
+    return slowdisk_pread(fd, p, n, offset);
+}
+
+
+ssize_t
+pread(int fd, void *p, size_t n, off_t offset)
+{
+    return slowdisk_read(fd, p, n, offset);
+}
+
+
+ssize_t
+pread64(int fd, void *p, size_t n, off_t offset)
+{
+    return slowdisk_read(fd, p, n, offset);
 }
 
 
