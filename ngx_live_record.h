@@ -106,6 +106,10 @@ typedef struct {
     ngx_event_t                limit_timer;
     ngx_thread_mutex_t         limit_mutex;    /* of a dir's threads */
     ngx_uint_t                 failing;        /* lr_retry_e last logged */
+    ngx_uint_t                 refusals;       /* how often it began to */
+    const char                *refusal;        /* NULL if it does not; why,
+                                                  as callbacks say it */
+    char                       refused[512];
     int64_t                    skew;           /* store's clock - ours, s */
     char                       told[64];       /* by an s3: its region */
     void                      *client;
@@ -346,6 +350,10 @@ void ngx_live_record_shipper_renewed(ngx_live_record_bucket_t *b);
 
 /* the same: requests that wait for the bucket to be well are begun */
 void ngx_live_record_bucket_renewed(ngx_live_record_bucket_t *b);
+
+/* it begins to refuse, for all whose recordings wait for it to be told */
+void ngx_live_record_bucket_refuses(ngx_live_record_bucket_t *b,
+    const char *refusal, const char *why);
 
 
 #endif /* _NGX_LIVE_RECORD_H_INCLUDED_ */

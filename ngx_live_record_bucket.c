@@ -119,6 +119,7 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     req->bytes = 0;
     req->sum = 0;
     req->align = 0;
+    req->refusal = lr_retry_refusal(NULL);
     req->denied = 0;
     req->unfit = 0;
     req->left = 0;
@@ -508,6 +509,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
         }
 
         b->failing = LR_RETRY_OK;
+        b->refusal = NULL;
         ngx_live_record_count_success(b->counts);
         return;
 
@@ -526,6 +528,8 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
                           "live record: bucket \"%V\" refuses and needs "
                           "your help, recordings wait in the spool: %s",
                           &b->name, req->err);
+
+            ngx_live_record_bucket_refuses(b, req->refusal, req->err);
         }
 
         b->failing = LR_RETRY_ADMIN;
@@ -548,6 +552,16 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
 
         ngx_live_record_count_failure(b->counts, b->failing, req->err);
     }
+}
+
+
+void
+ngx_live_record_bucket_refuses(ngx_live_record_bucket_t *b,
+    const char *refusal, const char *why)
+{
+    b->refusals++;
+    b->refusal = refusal;
+    (void) snprintf(b->refused, sizeof(b->refused), "%s", why);
 }
 
 

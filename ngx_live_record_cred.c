@@ -754,6 +754,9 @@ ngx_live_record_cred_tell(ngx_live_record_cred_t *cred)
                       "live record: bucket \"%V\" has no valid access key, "
                       "recordings wait in the spool: %s",
                       &cred->bucket->name, cred->err);
+
+        ngx_live_record_bucket_refuses(cred->bucket, lr_retry_refusal(NULL),
+                                       cred->err);
         break;
     }
 }

@@ -102,6 +102,7 @@ typedef struct {
     ngx_uint_t                       waits;
     ngx_event_t                      timer;
     uint64_t                         size;     /* of record.log, last seen */
+    ngx_uint_t                       refusals; /* of the bucket, taken in */
 
     CURL                            *easy;
     struct curl_slist               *headers;
@@ -121,6 +122,8 @@ typedef struct {
     lr_buf_t                         body;
     int                              rc;
     int                              next;     /* of lr_notice_next() */
+    const char                      *refusal;  /* of the bucket, or NULL */
+    char                             refused[512];
     char                             err[512];
 
     unsigned                         busy:1;   /* a thread is at it */
@@ -133,6 +136,8 @@ typedef struct {
 } ngx_live_record_notifier_t;
 
 
+static void ngx_live_record_notify_bucket(ngx_live_record_ship_t *s,
+    ngx_live_record_notifier_t *n);
 static ngx_live_record_notifier_t *ngx_live_record_notifier(
     ngx_live_record_ship_t *s);
 static void ngx_live_record_notify_run(ngx_live_record_notifier_t *n);
@@ -245,10 +250,42 @@ ngx_live_record_notify_see(ngx_live_record_ship_t *s)
 
     n = s->notify;
 
-    if (n && n->size != s->size) {
+    if (n == NULL) {
+        return;
+    }
+
+    if (n->size != s->size) {
         n->size = s->size;
         ngx_live_record_notify_tell(s);
     }
+
+    ngx_live_record_notify_bucket(s, n);
+}
+
+
+/* one asks a bucket that refuses, but all that wait for it are concerned */
+
+static void
+ngx_live_record_notify_bucket(ngx_live_record_ship_t *s,
+    ngx_live_record_notifier_t *n)
+{
+    ngx_live_record_bucket_t  *b;
+
+    if (s->request == NULL || (!s->busy && !s->timer.timer_set) || n->busy) {
+        return;
+    }
+
+    b = s->request->bucket;
+
+    if (b->refusal == NULL || n->refusals == b->refusals) {
+        return;
+    }
+
+    n->refusals = b->refusals;
+    n->refusal = b->refusal;
+    ngx_memcpy(n->refused, b->refused, sizeof(n->refused));
+
+    ngx_live_record_notify_tell(s);
 }
 
 
@@ -429,6 +466,20 @@ ngx_live_record_notify_thread(void *data, ngx_log_t *log)
 
     n->rc = lr_notice_take(&n->notice, ngx_live_record_now(), n->err,
                            sizeof(n->err));
+
+    if (n->rc == LR_OK && n->refusal) {
+        n->rc = lr_notice_refused(&n->notice, n->refusal, n->refused,
+                                  ngx_live_record_now());
+
+        if (n->rc != LR_OK) {
+            (void) snprintf(n->err, sizeof(n->err), "writing to notify.log "
+                            "failed (%d: %s)", ngx_errno,
+                            strerror(ngx_errno));
+            return;
+        }
+
+        n->refusal = NULL;
+    }
 
     if (n->rc != LR_OK || n->head.number) {
         return;

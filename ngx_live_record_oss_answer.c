@@ -151,6 +151,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         ngx_live_record_oss_region(t, &e);
     }
 
+    req->refusal = lr_retry_refusal(t->code[0] ? t->code : NULL);
     req->verdict = lr_gate_sort(net, (unsigned) t->status,
                                 t->code[0] ? t->code : NULL, req->result);
 

@@ -161,6 +161,21 @@ lr_retry_delay(lr_retry_e why, unsigned n, unsigned after, uint32_t random)
 
 
 const char *
+lr_retry_refusal(const char *code)
+{
+    if (code == NULL) {
+        return "AccessDenied";
+    }
+
+    if (strcmp(code, "NoSuchBucket") == 0) {
+        return "BucketNotFound";
+    }
+
+    return strcmp(code, "UserDisable") == 0 ? "UserDisable" : "AccessDenied";
+}
+
+
+const char *
 lr_retry_name(lr_retry_e why)
 {
     switch (why) {

@@ -61,6 +61,12 @@ lr_retry_e lr_retry_sort(lr_net_e net, unsigned status, const char *code);
 uint32_t lr_retry_delay(lr_retry_e why, unsigned n, unsigned after,
     uint32_t random);
 
+/*
+ * What a callback calls a refusal that somebody has to mend, by the code of
+ * the store's answer or NULL: docs/callbacks.md, "A state".
+ */
+const char *lr_retry_refusal(const char *code);
+
 /* a word for logs, e.g. "retry" */
 const char *lr_retry_name(lr_retry_e why);
 

@@ -21,6 +21,7 @@
 
 #define LR_NOTICE_RECORD  0
 #define LR_NOTICE_SHIP    1
+#define LR_NOTICE_NONE    2
 
 /* an id begins with the second of its recording: yyyymmdd-HHMMSS */
 
@@ -43,6 +44,8 @@ static int lr_notice_on_record(void *data, const char *event, json_t *o);
 static int lr_notice_on_ship(void *data, const char *event, json_t *o);
 static int lr_notice_error(lr_notice_t *n, lr_notice_kind_e kind,
     const char *message, json_t *o);
+static unsigned lr_notice_soon(const lr_notice_t *n, lr_notice_kind_e kind,
+    int64_t time);
 static int lr_notice_add(lr_notice_t *n, unsigned from, const char *what,
     json_t *facts);
 static int lr_notice_on_head(void *data, const char *event, json_t *o);
@@ -153,8 +156,16 @@ lr_notice_event(void *data, const char *event, json_t *o)
         }
 
         n->number++;
-        n->known[strcmp(what, LR_NOTICE_FILE) == 0 ? LR_NOTICE_SHIP
-                                                   : LR_NOTICE_RECORD]++;
+
+        if (json_is_true(json_object_get(o, "bucket"))) {
+            n->told[LR_NOTICE_BUCKET] = lr_notice_integer(o, "time");
+
+        } else if (strcmp(what, LR_NOTICE_FILE) == 0) {
+            n->known[LR_NOTICE_SHIP]++;
+
+        } else {
+            n->known[LR_NOTICE_RECORD]++;
+        }
     }
 
     return LR_OK;
@@ -349,7 +360,7 @@ lr_notice_error(lr_notice_t *n, lr_notice_kind_e kind, const char *message,
     time = lr_notice_integer(o, "time");
     text = json_string_value(json_object_get(o, message));
 
-    if (n->told[kind] && time - n->told[kind] < LR_NOTICE_ERRORS) {
+    if (lr_notice_soon(n, kind, time)) {
         return LR_OK;
     }
 
@@ -367,6 +378,52 @@ lr_notice_error(lr_notice_t *n, lr_notice_kind_e kind, const char *message,
 }
 
 
+int
+lr_notice_refused(lr_notice_t *n, const char *code, const char *message,
+    int64_t now)
+{
+    json_t  *text;
+
+    if (!(n->settings.notify & LR_NOTIFY_STATUS)
+        || lr_notice_soon(n, LR_NOTICE_BUCKET, now))
+    {
+        return LR_OK;
+    }
+
+    n->now = now;
+
+    /* it may quote the store, which need not write UTF-8 */
+
+    text = json_string(message);
+
+    if (text == NULL) {
+        text = json_string("");
+    }
+
+    if (lr_notice_add(n, LR_NOTICE_NONE, "record_error",
+                      json_pack("{s:s, s:o, s:b}", "code", code, "message",
+                                text, "bucket", 1))
+        != LR_OK)
+    {
+        return LR_ERROR;
+    }
+
+    n->told[LR_NOTICE_BUCKET] = now;
+
+    return n->fsync ? fdatasync(n->fd) : LR_OK;
+}
+
+
+/* whether one of this kind has just been told */
+
+static unsigned
+lr_notice_soon(const lr_notice_t *n, lr_notice_kind_e kind, int64_t time)
+{
+    return n->told[kind] && time >= n->told[kind]
+           && time - n->told[kind] < LR_NOTICE_ERRORS;
+}
+
+
 /* takes the reference to the facts */
 
 static int
@@ -374,7 +431,7 @@ lr_notice_add(lr_notice_t *n, unsigned from, const char *what, json_t *facts)
 {
     json_t  *o;
 
-    if (n->taken[from] < n->known[from]) {
+    if (from != LR_NOTICE_NONE && n->taken[from] < n->known[from]) {
         n->taken[from]++;
         json_decref(facts);
         return LR_OK;
@@ -402,8 +459,11 @@ lr_notice_add(lr_notice_t *n, unsigned from, const char *what, json_t *facts)
     json_decref(facts);
 
     n->number++;
-    n->known[from]++;
-    n->taken[from]++;
+
+    if (from != LR_NOTICE_NONE) {
+        n->known[from]++;
+        n->taken[from]++;
+    }
 
     return LR_OK;
 }

@@ -11,7 +11,8 @@
  *   start    version
  *   notice   number, time, what, and       to be told
  *            of an object uri, start, end, duration, push_args,
- *            of a record_error code, message
+ *            of a record_error code, message,
+ *            bucket, if it comes from none of the two
  *   noticed  number, time, status          taken by the receiver
  *   given    number, time, why             given up
  *
@@ -34,11 +35,12 @@
 #define LR_NOTICE_ERRORS  60000
 
 
-/* of "code" of a record_error: a codec; media that was lost */
+/* of "code" of a record_error: a codec; media that was lost; the bucket's */
 
 typedef enum {
     LR_NOTICE_FORMAT = 0,
     LR_NOTICE_LOST,
+    LR_NOTICE_BUCKET,
     LR_NOTICE_KINDS
 } lr_notice_kind_e;
 
@@ -85,6 +87,13 @@ int lr_notice_open(lr_notice_t *n, const char *dir, char *err, size_t size);
  * of lr_notice_open(); what was taken in before an error stays.
  */
 int lr_notice_take(lr_notice_t *n, int64_t now, char *err, size_t size);
+
+/*
+ * The bucket refuses what is to be stored: its code and the reason.  No
+ * journal but this one has that.
+ */
+int lr_notice_refused(lr_notice_t *n, const char *code, const char *message,
+    int64_t now);
 
 /*
  * The first one that is due, LR_DECLINED if there is none, LR_AGAIN if one

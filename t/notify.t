@@ -170,6 +170,43 @@ is_deeply($got[0]{json}{push_args}, { callback_a => 1,
     "callback_\x{4f60}" => 'b &', callback_e => '', callback_f => "\"\\" },
     'push_args');
 
+# a bucket that refuses, which all that wait for it tell, once
+
+$t->allow(qr/bucket "local" refuses/);
+
+my $bucket = $t->bucket();
+my (undef, undef, $uid, $gid) = (stat $bucket)[2 .. 5];
+
+chown 0, 0, $bucket;
+chmod 0500, $bucket, map { "$bucket/$_" } qw/ record record\/live live /;
+
+my @pubs = map { $t->start_publish($file, name => $_, seconds => 12) }
+    qw/ refused also /;
+
+is($_->wait(60), 0, 'to a bucket that refuses') for @pubs;
+
+for my $name (qw/ refused also /) {
+    LiveRecord::wait_for(sub {
+        grep { ($_->{json}{event} || '') eq 'record_error' } told($name)
+    }, 30, "a callback of $name");
+}
+
+chown $uid, $gid, $bucket;
+chmod 0755, $bucket, map { "$bucket/$_" } qw/ record record\/live live /;
+
+for my $name (qw/ refused also /) {
+    $t->wait_recorded(1, name => $name, seconds => 100);
+
+    my ($error, @more) = grep { ($_->{json}{event} || '') eq 'record_error' }
+        told($name);
+
+    is(scalar @more, 0, "$name: once");
+    is($error->{json}{error_info}{code}, 'AccessDenied', "$name: its code");
+    like($error->{json}{error_info}{message}, qr/13: Permission denied/,
+        "$name: and why");
+    is((grep { $_->{json}{uri} } told($name)), 3, "$name: then its files");
+}
+
 # TLS, verified; fragments on request; no status, no key
 
 is($t->publish($file, name => 'tls', app => 'other',

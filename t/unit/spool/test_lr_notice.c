@@ -25,6 +25,10 @@ static void make_at(lr_claim_t *c, const char *spool, const char *id,
     const char *scope, unsigned notify, int64_t now);
 
 
+static void tells_at(lr_notice_t *n, int64_t time, const char *type,
+    const char *body);
+
+
 static char  err[512];
 
 
@@ -86,6 +90,13 @@ is_open(lr_notice_t *n, const char *dir)
 static void
 tells(lr_notice_t *n, const char *type, const char *body)
 {
+    tells_at(n, NOW, type, body);
+}
+
+
+static void
+tells_at(lr_notice_t *n, int64_t time, const char *type, const char *body)
+{
     lr_buf_t          b;
     lr_notice_head_t  head;
 
@@ -93,7 +104,7 @@ tells(lr_notice_t *n, const char *type, const char *body)
 
     assert_int_equal(lr_notice_next(n, &head, err, sizeof(err)), LR_OK);
     assert_string_equal(lr_notice_type(&head), type);
-    assert_int_equal(head.time, NOW);
+    assert_int_equal(head.time, time);
     assert_int_equal(lr_notice_body(n, &head, &b), LR_OK);
     lr_buf_append(&b, "", 1);
     assert_string_equal((char *) b.data, body);
@@ -330,6 +341,76 @@ failures(void **state)
 }
 
 
+/*
+ * A bucket that refuses: it is not in the journals that others write, whose
+ * notices are counted, and comes once a minute, also after a restart.
+ */
+
+static void
+refused(void **state)
+{
+    lr_claim_t        c;
+    lr_notice_t       n;
+    lr_notice_head_t  head;
+
+    make(&c, *state, "a", "", ALL);
+    is_open(&n, c.dir);
+
+    assert_int_equal(lr_notice_refused(&n, "BucketNotFound", "no bucket",
+                                       NOW), LR_OK);
+    assert_int_equal(lr_notice_refused(&n, "AccessDenied", "no", NOW + 59999),
+                     LR_OK);
+    tells(&n, "record_started", STREAM "\"event\":\"record_started\"}");
+    tells(&n, "record_error", STREAM "\"event\":\"record_error\","
+          "\"error_info\":{\"code\":\"BucketNotFound\","
+          "\"message\":\"no bucket\"}}");
+    lr_notice_close(&n);
+
+    is_open(&n, c.dir);
+    assert_int_equal(lr_notice_refused(&n, "AccessDenied", "no", NOW + 59999),
+                     LR_OK);
+    assert_int_equal(lr_notice_next(&n, &head, err, sizeof(err)),
+                     LR_DECLINED);
+
+    /* a store need not write UTF-8 */
+
+    assert_int_equal(lr_notice_refused(&n, "AccessDenied", "\xff\xfe",
+                                       NOW + 60000), LR_OK);
+    tells_at(&n, NOW + 60000, "record_error", STREAM
+             "\"event\":\"record_error\",\"error_info\":{"
+             "\"code\":\"AccessDenied\",\"message\":\"\"}}");
+
+    /* nor need a clock go forwards */
+
+    assert_int_equal(lr_notice_refused(&n, "AccessDenied", "", NOW), LR_OK);
+    tells(&n, "record_error", STREAM "\"event\":\"record_error\","
+          "\"error_info\":{\"code\":\"AccessDenied\",\"message\":\"\"}}");
+
+    /* what the recorder wrote meanwhile is not counted off for it */
+
+    lr_recording_unpublish(c.fd, NOW, "x");
+    assert_int_equal(lr_notice_take(&n, NOW, err, sizeof(err)), LR_OK);
+    tells(&n, "record_paused", STREAM "\"event\":\"record_paused\"}");
+    lr_notice_close(&n);
+    let_go(&c);
+}
+
+
+static void
+refused_of_files(void **state)
+{
+    lr_claim_t   c;
+    lr_notice_t  n;
+
+    make(&c, *state, "a", "", LR_NOTIFY_FILES);
+    is_open(&n, c.dir);
+    assert_int_equal(lr_notice_refused(&n, "AccessDenied", "no", NOW), LR_OK);
+    assert_int_equal(n.number, 0);
+    lr_notice_close(&n);
+    let_go(&c);
+}
+
+
 /* printf '127.0.0.1|1488985786|NotifyKey0123456' | md5sum */
 
 static void
@@ -355,6 +436,8 @@ main(void)
         t(order),
         t(order_of_ms),
         t(failures),
+        t(refused),
+        t(refused_of_files),
         t(signature),
     };
 
