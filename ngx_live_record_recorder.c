@@ -37,6 +37,8 @@ static ngx_uint_t ngx_live_record_config(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, ngx_chain_t *in, size_t size);
 static ngx_uint_t ngx_live_record_picture(ngx_live_record_recorder_t *r,
     lr_flv_body_t *body, ngx_chain_t *in, size_t size);
+static void ngx_live_record_extra(ngx_live_record_recorder_t *r,
+    ngx_live_record_message_t *m);
 static void ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body);
 static ngx_uint_t ngx_live_record_accept(ngx_live_record_recorder_t *r,
@@ -252,6 +254,11 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
         return;
     }
 
+    if (body->kind == LR_FLV_EXTRA) {
+        ngx_live_record_extra(r, m);
+        return;
+    }
+
     video = m->type == LR_FLV_VIDEO;
     track = video ? &r->video : &r->audio;
     r->last = ngx_current_msec;
@@ -457,6 +464,26 @@ ngx_live_record_picture(ngx_live_record_recorder_t *r, lr_flv_body_t *body,
     }
 
     return lr_picture_end(&r->picture);
+}
+
+
+/* an encoder may send nothing else */
+
+static void
+ngx_live_record_extra(ngx_live_record_recorder_t *r,
+    ngx_live_record_message_t *m)
+{
+    if (r->extra) {
+        return;
+    }
+
+    r->extra = 1;
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "live record: \"%s/%s\" sends %s of more than one track, or "
+                  "with extensions of Enhanced RTMP: these messages are left "
+                  "out", r->settings.app, r->settings.stream,
+                  m->type == LR_FLV_VIDEO ? "video" : "audio");
 }
 
 

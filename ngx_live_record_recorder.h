@@ -72,6 +72,7 @@ struct ngx_live_record_recorder_s {
     unsigned                     disk_error:1;
     unsigned                     restart:1;   /* was said while claiming */
     unsigned                     no_grace:1;
+    unsigned                     extra:1;     /* left out, and told */
     unsigned                     hold:2;      /* ngx_live_record_hold_e */
 
     ngx_msec_t                   last;        /* frame, ngx_current_msec */

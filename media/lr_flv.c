@@ -197,6 +197,11 @@ lr_flv_parse_ex_video(const u_char *p, size_t size, lr_flv_body_t *b)
         b->key = frame == 1 || frame == 4;
         b->kind = size > 5 ? LR_FLV_FRAME : LR_FLV_IGNORE;
         break;
+
+    case 6:                                   /* Multitrack */
+    case 7:                                   /* ModEx */
+        b->kind = LR_FLV_EXTRA;
+        break;
     }
 }
 
@@ -244,6 +249,11 @@ lr_flv_parse_ex_audio(const u_char *p, size_t size, lr_flv_body_t *b)
 
     case 2:                                   /* SequenceEnd */
         b->kind = LR_FLV_END;
+        break;
+
+    case 5:                                   /* Multitrack */
+    case 7:                                   /* ModEx */
+        b->kind = LR_FLV_EXTRA;
         break;
     }
 }

@@ -42,8 +42,9 @@ typedef enum {
     LR_FLV_FRAME = 0,         /* a coded frame */
     LR_FLV_CONFIG,            /* a sequence header: codec configuration */
     LR_FLV_END,               /* end of sequence, nothing to decode */
-    LR_FLV_IGNORE             /* video info frame, metadata, empty, more
-                                 tracks than one of a kind */
+    LR_FLV_EXTRA,             /* media of more tracks than one of a kind, or
+                                 with an extension */
+    LR_FLV_IGNORE             /* video info frame, metadata, empty */
 } lr_flv_kind_e;
 
 

@@ -128,6 +128,16 @@ for my $case (@cases) {
         [ packets(source($source), 'a') ], "$name: audio of m3u8");
 }
 
+# what is left out is told, once in a publish
+
+for my $case (@cases) {
+    my $name = $case->[0];
+    my @said = $t->log(qr/"live\/$name" sends audio of more than one track/);
+
+    is(scalar @said, $name =~ /^m(?:ultitrack|any)$/ ? 1 : 0,
+        "$name: what the log says");
+}
+
 # what only flv can hold: its sequence header, which is sent once, is in both
 # files of a stream whose video changes
 

@@ -34,6 +34,7 @@ typedef struct {
 #define FRAME  LR_FLV_FRAME
 #define CONFIG LR_FLV_CONFIG
 #define END    LR_FLV_END
+#define EXTRA  LR_FLV_EXTRA
 #define IGNORE LR_FLV_IGNORE
 
 
@@ -117,19 +118,19 @@ test_parse(void **state)
         { AUDIO, 9, { 0x91, 'O', 'p', 'u', 's', 1 }, OTHER, FRAME, 1, 5, 0 },
 
         /* of one further track, and of many; with a nanosecond offset */
-        { AUDIO, 9, { 0x95, 1, 'm', 'p', '4', 'a', 1, 0x21 }, OTHER, IGNORE,
+        { AUDIO, 9, { 0x95, 1, 'm', 'p', '4', 'a', 1, 0x21 }, OTHER, EXTRA,
           1, 5, 0 },
-        { AUDIO, 9, { 0x95, 0x21, 'm', 'p', '4', 'a', 1, 0 }, OTHER, IGNORE,
+        { AUDIO, 9, { 0x95, 0x21, 'm', 'p', '4', 'a', 1, 0 }, OTHER, EXTRA,
           1, 5, 0 },
         { AUDIO, 12, { 0x97, 2, 0, 0, 1, 1, 'm', 'p', '4', 'a', 0x21 }, OTHER,
-          IGNORE, 1, 5, 0 },
+          EXTRA, 1, 5, 0 },
         { AUDIO, 4, { 0x91, 'm', 'p', '4' }, OTHER, IGNORE, 1, 1, 0 },
         { AUDIO, 1, { 0x91 }, OTHER, IGNORE, 1, 1, 0 },
 
-        { VIDEO, 10, { 0x96, 1, 'h', 'v', 'c', '1', 1 }, OTHER, IGNORE, 0, 5,
+        { VIDEO, 10, { 0x96, 1, 'h', 'v', 'c', '1', 1 }, OTHER, EXTRA, 0, 5,
           0 },
         { VIDEO, 12, { 0x97, 2, 0, 0, 1, 1, 'h', 'v', 'c', '1', 0 }, OTHER,
-          IGNORE, 0, 5, 0 }
+          EXTRA, 0, 5, 0 }
     };
     size_t         i, n;
     u_char        *p;
