@@ -322,7 +322,12 @@ void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,
 /* bytes of all recorders of the worker that are not on the disk yet */
 size_t ngx_live_record_recorder_backlog(void);
 
-/* writes what is in memory while the worker exits; may block */
+/*
+ * The worker exits: writes what is in memory, and may block.  The first may
+ * be called while there still are threads; the second does the rest, and what
+ * was still being claimed.
+ */
+void ngx_live_record_recorder_save(void);
 void ngx_live_record_recorder_exit(ngx_cycle_t *cycle);
 
 

@@ -36,6 +36,9 @@
 /* queues that one task of a group writes for */
 #define NGX_LIVE_RECORD_GROUP        32
 
+/* between looks whether a thread has written, while the worker exits, us */
+#define NGX_LIVE_RECORD_NAP          1000
+
 
 typedef enum {
     NGX_LIVE_RECORD_STEP_DATA = 0,
@@ -85,6 +88,7 @@ static ngx_uint_t ngx_live_record_queue_take(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_reset(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_give_back(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_queue_work(ngx_live_record_queue_t *q);
 static void ngx_live_record_queue_write(ngx_live_record_queue_t *q);
 static uint64_t ngx_live_record_queue_samples(lr_buf_t *rows, uint32_t n);
 static ngx_live_record_step_t *ngx_live_record_queue_data(
@@ -401,6 +405,7 @@ ngx_live_record_queue_take(ngx_live_record_queue_t *q)
     }
 
     q->busy = 1;
+    q->written = 0;
     q->work = q->steps;
     q->work_last = last;
     q->work_queued = bytes;
@@ -455,7 +460,18 @@ ngx_live_record_queue_give_back(ngx_live_record_queue_t *q)
 static void
 ngx_live_record_queue_thread(void *data, ngx_log_t *log)
 {
-    ngx_live_record_queue_write(data);
+    ngx_live_record_queue_work(data);
+}
+
+
+/* a worker that exits does not hear of the end of a task, and looks for it */
+
+static void
+ngx_live_record_queue_work(ngx_live_record_queue_t *q)
+{
+    ngx_live_record_queue_write(q);
+
+    __atomic_store_n(&q->written, 1, __ATOMIC_RELEASE);
 }
 
 
@@ -706,7 +722,7 @@ ngx_live_record_group_thread(void *data, ngx_log_t *log)
     ngx_uint_t  i;
 
     for (i = 0; i < g->n; i++) {
-        ngx_live_record_queue_write(g->queues[i]);
+        ngx_live_record_queue_work(g->queues[i]);
     }
 }
 
@@ -727,17 +743,17 @@ ngx_live_record_group_done(ngx_event_t *ev)
 }
 
 
-/*
- * The thread pool has ended its tasks by then, but there is no event loop
- * any more that would tell of it.
- */
-
 void
 ngx_live_record_queue_drain(ngx_live_record_queue_t *q)
 {
     q->held = 1;
 
     if (q->busy) {
+
+        while (!__atomic_load_n(&q->written, __ATOMIC_ACQUIRE)) {
+            usleep(NGX_LIVE_RECORD_NAP);
+        }
+
         ngx_live_record_queue_written(q);
     }
 

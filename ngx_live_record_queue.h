@@ -60,6 +60,7 @@ struct ngx_live_record_queue_s {
     ngx_live_record_step_t    *work;
     ngx_live_record_step_t   **work_last;
     size_t                     work_queued;
+    ngx_uint_t                 written;    /* it has finished with that */
     ngx_thread_task_t         *task;
 
     /* for the handler: what became of it */
@@ -114,7 +115,10 @@ void ngx_live_record_queue_flush_all(ngx_live_record_queue_t *q);
 void ngx_live_record_queue_flush_grouped(ngx_live_record_queue_t *q);
 void ngx_live_record_queue_flush_group(void);
 
-/* writes all that waits, while the worker exits; may block */
+/*
+ * Writes all that waits, while the worker exits, without the event loop; waits
+ * for a thread that is at it.
+ */
 void ngx_live_record_queue_drain(ngx_live_record_queue_t *q);
 
 void ngx_live_record_queue_free(ngx_live_record_queue_t *q);

@@ -66,6 +66,7 @@ static void ngx_live_record_disk_failed(ngx_live_record_recorder_t *r,
     ngx_err_t err);
 static void ngx_live_record_tick(ngx_event_t *ev);
 static void ngx_live_record_arm(void);
+static void ngx_live_record_drain(ngx_live_record_recorder_t *r);
 
 
 static ngx_event_t       ngx_live_record_timer;
@@ -1010,6 +1011,52 @@ ngx_live_record_arm(void)
 }
 
 
+/*
+ * The end of the thread pools waits for all tasks, and one that stores to a
+ * slow directory may take longer than the master's patience.  What is in
+ * memory does not wait for that: first of those that no thread is at.
+ */
+
+void
+ngx_live_record_recorder_save(void)
+{
+    ngx_uint_t                   busy;
+    ngx_queue_t                 *q;
+    ngx_live_record_recorder_t  *r;
+
+    for (busy = 0; busy < 2; busy++) {
+
+        for (q = ngx_queue_head(&ngx_live_record_recorders);
+             q != ngx_queue_sentinel(&ngx_live_record_recorders);
+             q = ngx_queue_next(q))
+        {
+            r = ngx_queue_data(q, ngx_live_record_recorder_t, queue);
+
+            if (r->state == NGX_LIVE_RECORD_RUNNING
+                && (busy || !r->out.busy))
+            {
+                ngx_live_record_drain(r);
+            }
+        }
+    }
+}
+
+
+/* once more for one that was saved, there is nothing left then */
+
+static void
+ngx_live_record_drain(ngx_live_record_recorder_t *r)
+{
+    r->out.held = 1;
+
+    if (!r->stopped) {
+        ngx_live_record_recorder_stop(r, "worker exit");
+    }
+
+    ngx_live_record_queue_drain(&r->out);
+}
+
+
 /* the thread pool has ended its tasks by now, but nobody was told */
 
 void
@@ -1042,12 +1089,7 @@ ngx_live_record_recorder_exit(ngx_cycle_t *cycle)
         }
 
         if (r->state == NGX_LIVE_RECORD_RUNNING) {
-
-            if (!r->stopped) {
-                ngx_live_record_recorder_stop(r, "worker exit");
-            }
-
-            ngx_live_record_queue_drain(&r->out);
+            ngx_live_record_drain(r);
         }
 
         ngx_live_record_free(r);

@@ -186,5 +186,9 @@ ngx_live_record_threads_exit(ngx_cycle_t *cycle)
 
     ngx_thread_pool_module.exit_process = ngx_live_record_thread_pool_exit;
 
+    /* what can be lost comes first */
+
+    ngx_live_record_recorder_save();
+
     ngx_live_record_thread_pool_exit(cycle);
 }

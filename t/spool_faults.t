@@ -48,6 +48,7 @@ side_by_side(
     past_the_cache => \&past_the_cache,
     slow => \&slow,
     too_slow => \&too_slow,
+    stopped => \&stopped,
     failing => \&failing,
     no_recording => \&no_recording,
     corrupt => \&corrupt,
@@ -304,6 +305,39 @@ sub too_slow {
     gap($cycles[0], \@lost, 'the disk is too slow', 1);
 
     $t->allow(qr/"live\/test" loses frames: the disk is too slow/);
+    finish($t);
+}
+
+# stopped while a directory does not take what is stored, for longer than the
+# master waits: what was in memory is in the spool by then
+
+sub stopped {
+    my $t = slow_disk();
+    configure($t)->start();
+
+    my $p = $t->start_publish($heavy, seconds => 10, speed => 2,
+        end => 'hold');
+
+    control($t, 60000, 0, $t->bucket());
+
+    $p->wait_event('holding');
+    sleep 0.1;
+
+    ok($t->stop('TERM'), 'nginx stops');
+    is($p->wait(), 4, 'the publisher is cut off');
+
+    is(scalar $t->log(qr/exited on signal 9/), 1, 'a thread was stuck');
+    is(scalar $t->log(qr/"live\/test" pauses: worker exit/), 1,
+        'the recorder had its end');
+
+    unlink control_file($t);
+    $t->start();
+
+    my @cycles = $t->wait_recorded(1, seconds => 60);
+
+    all_there($cycles[0], \@heavy_v, 10 * 25);
+
+    $t->allow(qr/exited on signal 9/);
     finish($t);
 }
 
