@@ -961,6 +961,14 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
                   r->settings.app, r->settings.stream, why, r->id);
 
     ngx_live_record_queue_flush(&r->out);
+
+    /* without memory for its end there may be no task that would tell of it */
+
+    if (r->out.ended && !r->out.busy && r->out.steps == NULL
+        && !r->out.held)
+    {
+        ngx_live_record_free(r);
+    }
 }
 
 
