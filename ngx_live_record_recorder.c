@@ -724,7 +724,13 @@ ngx_live_record_open(ngx_live_record_recorder_t *r, lr_timeline_frame_t *f)
     }
 
     r->rows.len = 0;
-    (void) lr_buf_reserve(&r->rows, r->nrows * sizeof(lr_row_t));
+
+    if (lr_buf_reserve(&r->rows, r->nrows * sizeof(lr_row_t)) != LR_OK) {
+
+        /* as far as it goes */
+
+        r->rows.failed = 0;
+    }
 
     ngx_memzero(&r->picture, sizeof(lr_picture_t));
 
@@ -789,6 +795,21 @@ ngx_live_record_tag(ngx_live_record_recorder_t *r, ngx_uint_t type,
     row->size = (uint32_t) size;
 
     lr_buf_append(&r->rows, row, sizeof(lr_row_t));
+
+    if (r->rows.failed) {
+
+        /* those that are there are good still */
+
+        r->rows.failed = 0;
+        ngx_live_record_no_memory(r);
+
+        if (!(row->flags & LR_SAMPLE_CONFIG)) {
+            ngx_live_record_lose(r, size, "no memory");
+        }
+
+        return;
+    }
+
     lr_quota_take(&ngx_live_record_quota, sizeof(lr_row_t));
 
     lr_flv_tag_header(b, type, size, row->dts);

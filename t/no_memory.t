@@ -2,8 +2,9 @@
 
 # Copyright (C) the ngx_live_record authors
 
-# Memory that is not there at the worst moment, the end of a publish: nothing
-# is left that would keep the stream, or the worker.
+# Memory that is not there at the worst moments: for the table of a fragment,
+# which grows; and for the end of a publish, of which nothing may be left that
+# would keep the stream, or the worker.
 
 ###############################################################################
 
@@ -27,7 +28,7 @@ system($ENV{CC} || 'cc', '-std=gnu99', '-O2', '-fPIC', '-shared', '-o', $so,
     "$FindBin::Bin/lib/nomemory.c") == 0
     or die "nomemory.so could not be built\n";
 
-memory(1);
+memory();
 
 $t->write_conf(<<'EOF_CONF');
 %%GLOBALS%%
@@ -53,6 +54,12 @@ rtmp {
                 fragment 5s;
                 grace 2s;
             }
+
+            live_record table {
+                bucket local;
+                fragment 30s;
+                grace 2s;
+            }
         }
     }
 }
@@ -61,20 +68,52 @@ EOF_CONF
 $t->start(env => { LD_PRELOAD => join(':', grep { $_ }
     $ENV{TEST_NGINX_PRELOAD}, $so), NOMEMORY => $control });
 
-my $file = media('short');
+# a table of 1024 rows, those of some 15 s, cannot be made longer
+
+my $file = media('heavy', seconds => 60, gop => 1, size => '640x360',
+    bitrate => '3000k', x264 => 'nal-hrd=cbr');
 my @video = frames($file, 'v');
+my @audio = packets($file, 'a');
+
+my $p = $t->start_publish($file, name => 'table', speed => 3);
+
+$p->wait_media(3000);
+memory(16384);
+wait_for(sub { $t->log(qr/"live\/table" loses frames: no memory/) }, 20,
+    'frames to be lost');
+memory();
+
+is($p->wait(), 0, 'table: the publisher is not dropped');
+
+my ($list) = $t->wait_recorded(1, name => 'table');
+my @segments = @{parse_m3u8($list)->{segments}};
+my ($lost) = map { /"live\/table" goes on, (\d+) frames/ } $t->log();
+
+playlist_ok($list, 'table: playlist');
+is((grep { $_->{discontinuity} } @segments), 1, 'table: one gap');
+is_subsequence([ map { frames($_->{file}, 'v') } @segments ], \@video,
+    'table: video', runs => 1, missing => @video - 1);
+
+my $found = map { (frames($_->{file}, 'v'), packets($_->{file}, 'a')) }
+    @segments;
+
+is($found + ($lost || 0), @video + @audio, 'table: all that is lost is told');
 
 # one that has fallen silent, so that nothing of it waits to be written
 
-my $p = $t->start_publish($file, seconds => 4, speed => 4, end => 'hold');
+$file = media('short');
+@video = frames($file, 'v');
 
-wait_for(sub { $t->fragments() }, 20, 'the fragment to be closed');
+$p = $t->start_publish($file, seconds => 4, speed => 4, end => 'hold');
+
+wait_for(sub { $t->log(qr/stored "record\/live\/test\//) }, 20,
+    'the fragment to be closed');
 
 memory(0);
 $p->kill('TERM')->wait();
 wait_for(sub { $t->log(qr/"live\/test" pauses: /) }, 10,
     'the end of the publish');
-memory(1);
+memory();
 
 # it may come back, and is recorded
 
@@ -93,18 +132,21 @@ my ($old) = $t->workers();
 $t->reload();
 wait_for(sub { !LiveRecord::alive($old) }, 10, 'the old worker to leave');
 
-$t->allow(qr/\[emerg\].*(?:malloc|memalign)\(.*12: Cannot allocate memory/);
+$t->allow(qr/\[emerg\].*(?:malloc|memalign)\(.*12: Cannot allocate memory/,
+    qr/"live\/table" loses frames: no memory/,
+    qr/the spool "[^"]*" cannot be read/);
 $t->done();
 
 ###############################################################################
 
-# the file is mapped, and stays the same one
+# how much of it there is at a time; the file is mapped, and stays the same one
 
 sub memory {
-    my ($there) = @_;
+    my ($bytes) = @_;
+    $bytes = 0xffffffff unless defined $bytes;
 
     sysopen my $fh, $control, O_WRONLY | O_CREAT or die "$control: $!\n";
-    syswrite $fh, $there ? "\0" : '1';
+    syswrite $fh, pack 'L', $bytes;
     close $fh;
 }
 

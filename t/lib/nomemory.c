@@ -6,14 +6,15 @@
  *
  *     LD_PRELOAD=nomemory.so NOMEMORY=/path/of/control nginx ...
  *
- * As long as the control file, which has to be there at the start, begins with
- * another byte than a zero, nothing can be allocated.
+ * The control file, which has to be there at the start, holds the number of
+ * bytes that may be allocated at a time: 32 bits, in the order of the machine.
  */
 
 
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,10 +27,10 @@ extern void *__libc_memalign(size_t align, size_t size);
 
 
 static void nomemory_init(void) __attribute__((constructor));
-static int nomemory(void);
+static int nomemory(size_t size);
 
 
-static volatile char  *nomemory_control;
+static volatile uint32_t  *nomemory_control;
 
 
 /* nginx takes the environment away from its workers, but not the memory */
@@ -53,7 +54,7 @@ nomemory_init(void)
         return;
     }
 
-    p = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
+    p = mmap(NULL, sizeof(uint32_t), PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
 
     if (p != MAP_FAILED) {
@@ -63,9 +64,9 @@ nomemory_init(void)
 
 
 static int
-nomemory(void)
+nomemory(size_t size)
 {
-    if (nomemory_control == NULL || *nomemory_control == '\0') {
+    if (nomemory_control == NULL || size <= *nomemory_control) {
         return 0;
     }
 
@@ -78,28 +79,28 @@ nomemory(void)
 void *
 malloc(size_t size)
 {
-    return nomemory() ? NULL : __libc_malloc(size);
+    return nomemory(size) ? NULL : __libc_malloc(size);
 }
 
 
 void *
 calloc(size_t n, size_t size)
 {
-    return nomemory() ? NULL : __libc_calloc(n, size);
+    return nomemory(n * size) ? NULL : __libc_calloc(n, size);
 }
 
 
 void *
 realloc(void *p, size_t size)
 {
-    return nomemory() ? NULL : __libc_realloc(p, size);
+    return nomemory(size) ? NULL : __libc_realloc(p, size);
 }
 
 
 int
 posix_memalign(void **p, size_t align, size_t size)
 {
-    *p = nomemory() ? NULL : __libc_memalign(align, size);
+    *p = nomemory(size) ? NULL : __libc_memalign(align, size);
 
     return *p ? 0 : ENOMEM;
 }
