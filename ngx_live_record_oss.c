@@ -32,6 +32,8 @@ static void ngx_live_record_oss_listed(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_delete(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_vacant_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_looked(ngx_live_record_oss_t *t);
+static const char *ngx_live_record_oss_lacks(ngx_live_record_oss_t *t,
+    uint64_t size, uint64_t crc);
 static ngx_uint_t ngx_live_record_oss_keeps(ngx_live_record_oss_t *t,
     ngx_uint_t what);
 static void ngx_live_record_oss_destroy(ngx_live_record_oss_t *t);
@@ -483,7 +485,7 @@ ngx_live_record_oss_looked(ngx_live_record_oss_t *t)
             return;
         }
 
-        ngx_live_record_oss_other(t, look->other, look->size);
+        ngx_live_record_oss_other(t, look->other, look->size, look->crc);
         return;
     }
 
@@ -493,8 +495,9 @@ ngx_live_record_oss_looked(ngx_live_record_oss_t *t)
 
 void
 ngx_live_record_oss_other(ngx_live_record_oss_t *t, lr_retry_e result,
-    uint64_t size)
+    uint64_t size, uint64_t crc)
 {
+    const char                 *lacks;
     ngx_live_record_request_t  *req;
 
     req = t->req;
@@ -505,16 +508,44 @@ ngx_live_record_oss_other(ngx_live_record_oss_t *t, lr_retry_e result,
 
     /* nothing is given up for lost that nobody can tell about */
 
-    if (result == LR_RETRY_GONE && !t->dialect->tells(t)
-        && t->has_length && t->length == size)
-    {
-        req->result = LR_RETRY_ADMIN;
-        (void) snprintf(req->err, sizeof(req->err),
-                        "HEAD \"%s\": the answer has no %s", t->key,
-                        t->dialect->sum);
+    if (result == LR_RETRY_GONE) {
+        lacks = ngx_live_record_oss_lacks(t, size, crc);
+
+        if (lacks) {
+            req->result = LR_RETRY_ADMIN;
+            (void) snprintf(req->err, sizeof(req->err),
+                            "HEAD \"%s\": the answer has no %s", t->key,
+                            lacks);
+        }
     }
 
     ngx_live_record_oss_finish(t);
+}
+
+
+/*
+ * What an answer would need to say that there is another object, or NULL.
+ * Somebody on the way may have answered instead of the store, or left out or
+ * replaced the length of a body that is not there.
+ */
+
+static const char *
+ngx_live_record_oss_lacks(ngx_live_record_oss_t *t, uint64_t size,
+    uint64_t crc)
+{
+    if (!t->dialect->tells(t)
+        && (!t->has_length || t->length == size || t->etag[0] == '\0'))
+    {
+        return t->dialect->sum;
+    }
+
+    if (!t->has_length) {
+        return "Content-Length";
+    }
+
+    /* no other object has the same sum */
+
+    return t->dialect->same(t, t->length, crc) ? "right Content-Length" : NULL;
 }
 
 

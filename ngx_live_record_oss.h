@@ -289,7 +289,7 @@ void ngx_live_record_oss_look(ngx_live_record_oss_t *t, const char *key,
 
 /* ends the request: a HEAD has told of another object than that expected */
 void ngx_live_record_oss_other(ngx_live_record_oss_t *t, lr_retry_e result,
-    uint64_t size);
+    uint64_t size, uint64_t crc);
 
 
 /* ngx_live_record_oss_body.c: what a thread does */

@@ -313,7 +313,7 @@ ngx_live_record_oss_move_found(ngx_live_record_oss_t *t)
     }
 
     if (!t->dialect->same(t, req->size, req->crc)) {
-        ngx_live_record_oss_other(t, LR_RETRY_GONE, req->size);
+        ngx_live_record_oss_other(t, LR_RETRY_GONE, req->size, req->crc);
         return;
     }
 

@@ -111,6 +111,13 @@ my %cases = (
     chalf => { faults => [ { fault => 'half-reply', %complete },
         { @e500, %head } ], like => qr/C C H C H c D$/ },
 
+    # who answers does not know, or says what cannot be: nothing is lost by it
+    cstrange => { faults => [ { fault => 'lost-reply', %complete },
+        { fault => 'stranger', %head }, { fault => 'no-length', %head },
+        { fault => 'zero-length', %head } ],
+        like => qr/C C H C H C H C H c D$/,
+        log => qr/HEAD .*: the answer has no CRC-64/ },
+
     cerror => { faults => [ { fault => '200-error-body', %complete } ],
         like => qr/C C H c D$/ },
 
@@ -225,7 +232,7 @@ $t->write_conf(conf());
 my $media = media('multipart', seconds => 32, size => '160x90', fps => 10,
     bitrate => '500k');
 
-$t->allow(qr/bucket "(?:mdenied|suploads|sparts)" refuses/,
+$t->allow(qr/bucket "(?:cstrange|mdenied|suploads|sparts)" refuses/,
     qr/(?:mdenied).* cannot be moved to/, qr/ddenied.* could not be removed/,
     qr/(?:pgone|cgone|cbad).* loses what was sent/,
     qr/other.* waits in the spool: there is another object/);

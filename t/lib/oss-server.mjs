@@ -1254,7 +1254,8 @@ function setFaults(list) {
     const known = ['status', 'reset-after-bytes', 'stall', 'stall-answer',
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
                    '200-error-body', '203', 'slow', 'abort-upload', 'late',
-                   'crowded', 'close', 'same-token'];
+                   'crowded', 'close', 'same-token', 'stranger',
+                   'no-length', 'zero-length'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
@@ -1532,7 +1533,30 @@ async function answerFile(r, status, headers, file, start, end, rate) {
             return;
         }
 
-        head(r, status, headers, end - start);
+        switch (r.fault?.fault) {
+
+        /* a page of somebody on the way, who answers all there is */
+
+        case 'stranger':
+            r.status = 200;
+            res.writeHead(200, { 'Content-Type': 'text/html',
+                                 'Content-Length': 512 });
+            break;
+
+        /* gateways that make a length of the body, which a HEAD has none of */
+
+        case 'no-length':
+            head(r, status, headers);
+            break;
+
+        case 'zero-length':
+            head(r, status, headers, 0);
+            break;
+
+        default:
+            head(r, status, headers, end - start);
+        }
+
         res.end();
         return;
     }
