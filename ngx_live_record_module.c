@@ -33,6 +33,8 @@ static ngx_int_t ngx_live_record_publish(ngx_rtmp_session_t *s,
     ngx_rtmp_publish_t *v);
 static void ngx_live_record_begin(ngx_rtmp_session_t *s,
     ngx_rtmp_publish_t *v);
+static void ngx_live_record_leave(ngx_rtmp_session_t *s, ngx_str_t *stream,
+    const char *why);
 static ngx_int_t ngx_live_record_settings(ngx_rtmp_session_t *s,
     ngx_live_record_template_t *t, ngx_str_t *stream,
     lr_settings_t *settings);
@@ -391,9 +393,8 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     lacf = ngx_rtmp_get_module_app_conf(s, ngx_rtmp_live_module);
 
     if (!lacf->live) {
-        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                      "live record: \"%V/%V\" is not recorded: \"live\" is "
-                      "off in its application", &s->app, &stream);
+        ngx_live_record_leave(s, &stream,
+                              "\"live\" is off in its application");
         return;
     }
 
@@ -408,10 +409,8 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     if (!lr_name_valid((char *) s->app.data, s->app.len)
         || !lr_name_valid((char *) stream.data, stream.len))
     {
-        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                      "live record: \"%V/%V\" is not recorded: AppName and "
-                      "StreamName take 1 to %d of A-Z a-z 0-9 - _",
-                      &s->app, &stream, LR_NAME_LEN);
+        ngx_live_record_leave(s, &stream, "AppName and StreamName take 1 to "
+                              ngx_value(LR_NAME_LEN) " of A-Z a-z 0-9 - _");
         return;
     }
 
@@ -430,9 +429,7 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     if (ngx_live_record_settings(s, t, &stream, &p->settings) != NGX_OK
         || ngx_live_record_want(s, v, &p->settings) != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                      "live record: \"%V/%V\" is not recorded: no memory",
-                      &s->app, &stream);
+        ngx_live_record_leave(s, &stream, "no memory");
         return;
     }
 
@@ -440,6 +437,26 @@ ngx_live_record_begin(ngx_rtmp_session_t *s, ngx_rtmp_publish_t *v)
     args.len = ngx_strlen(v->args);
 
     ngx_live_record_publisher_begin(p, t, &args);
+}
+
+
+/* a publisher may name anything, but makes no lines of the log by that */
+
+static void
+ngx_live_record_leave(ngx_rtmp_session_t *s, ngx_str_t *stream,
+    const char *why)
+{
+    u_char      name[NGX_RTMP_MAX_NAME];
+    ngx_uint_t  i;
+
+    for (i = 0; i < stream->len; i++) {
+        name[i] = stream->data[i] < ' ' || stream->data[i] == 0x7f
+                  ? '?' : stream->data[i];
+    }
+
+    ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                  "live record: \"%V/%*s\" is not recorded: %s", &s->app,
+                  stream->len, name, why);
 }
 
 

@@ -84,7 +84,7 @@ $t->publish($file, app => 'off', speed => 0);
 # names that are no names of streams
 
 my @names = ('a.b', 'a b', '..', '.', 'a%2fb', "\xc3\xa9", 'a~b', 'a:b',
-    '-a.', 'a*');
+    '-a.', 'a*', "a\nb\x7f");
 
 for my $name (@names) {
     is($t->publish($file, name => $name, speed => 0), 0,
@@ -158,6 +158,9 @@ is(scalar $t->log(qr/live record:.*secret_key/), 0,
 
 is(scalar $t->log(qr/"off\/test" is not recorded: "live" is off in its/), 1,
     'the log says that it is not live');
+
+is(scalar $t->log(qr/"live\/a\?b\?" is not recorded: AppName/), 1,
+    'a name with a line break is told in one line');
 
 $t->allow(qr/\[error\].*is not recorded: (?:AppName and StreamName|"live")/);
 
