@@ -26,6 +26,9 @@
 #define NGX_LIVE_RECORD_FILE_MAX     (1024 * 1024 * 1024)
 #define NGX_LIVE_RECORD_ROWS_MAX     (1024 * 1024 * sizeof(lr_row_t))
 
+/* of a publish: codecs of a track that a format cannot hold, at most 7 */
+#define NGX_LIVE_RECORD_TOLD         4
+
 /* of a cache, as far as it matters here */
 #define NGX_LIVE_RECORD_LINE         64
 
@@ -502,11 +505,13 @@ ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
 
     formats = r->settings.formats & (LR_FORMAT_M3U8 | LR_FORMAT_MP4);
 
-    if (formats == 0 || (track->told && track->refused == body->id)) {
+    if (formats == 0 || track->told == NGX_LIVE_RECORD_TOLD
+        || (track->told && track->refused == body->id))
+    {
         return;
     }
 
-    track->told = 1;
+    track->told++;
     track->refused = body->id;
 
     name = lr_codec_name(body, track->type, buf);

@@ -53,7 +53,7 @@ typedef struct {
     uint32_t                     refused;     /* codec id that was told */
     lr_codec_e                   codec;       /* of the last frame */
     unsigned                     changed:1;   /* since the fragment began */
-    unsigned                     told:1;
+    unsigned                     told:3;      /* how many of them */
 } ngx_live_record_track_t;
 
 

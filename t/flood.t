@@ -111,6 +111,28 @@ subtest 'sequence headers without end' => sub {
     $slow->kill('TERM')->wait(10);
 };
 
+# what m3u8 cannot hold is told, in the log, the journal and callbacks, but not
+# for each message
+
+subtest 'codecs that take turns' => sub {
+    my @frames = grep { !flv_is_config($_) } @video;
+    my @turns = map { {
+        type => 9,
+        ts => $_,
+        body => pack('C', 0x20 | ($_ % 2 ? 4 : 5)) . 'x' x 20,
+    } } 1 .. 2000;
+
+    my $file = flv_write($t->dir() . '/turns.flv', @frames[0 .. 49], @turns);
+
+    is($t->publish($file, name => 'turns', speed => 0), 0, 'published');
+    ok(eval { wait_for(sub { $t->log(qr/turns\/[^"]+" ends/) }, 30,
+        'its end') }, 'it ends');
+
+    my $n = $t->log(qr/turns" has .* which m3u8 cannot hold/);
+    cmp_ok($n, '>=', 2, 'both are told');
+    cmp_ok($n, '<=', 8, 'and not again and again');
+};
+
 # rows are kept in memory until a fragment ends, by its time or by their
 # number
 
@@ -134,7 +156,7 @@ subtest 'messages without a time' => sub {
 };
 
 $t->allow(qr/loses frames/, qr/has no object of fragment/,
-    qr/has lost \d+ frames/);
+    qr/has lost \d+ frames/, qr/which m3u8 cannot hold/);
 
 $t->done();
 
