@@ -180,15 +180,21 @@ ngx_live_record_oss_setup(ngx_live_record_oss_t *t)
 {
     CURL  *e;
 
+    /*
+     * Not the last one again: libcurl, since 7.83.0 and until its change
+     * 11103, goes on with a header of the answer before, which it has freed,
+     * if the next one begins with a line that is folded.  The connection is
+     * kept in any case.
+     */
+
+    if (t->easy) {
+        curl_easy_cleanup(t->easy);
+    }
+
+    t->easy = curl_easy_init();
+
     if (t->easy == NULL) {
-        t->easy = curl_easy_init();
-
-        if (t->easy == NULL) {
-            return NGX_ERROR;
-        }
-
-    } else {
-        curl_easy_reset(t->easy);
+        return NGX_ERROR;
     }
 
     e = t->easy;

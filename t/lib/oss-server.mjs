@@ -1255,7 +1255,7 @@ function setFaults(list) {
                    'wrong-crc', 'lost-reply', 'half-reply', 'skew',
                    '200-error-body', '203', 'slow', 'abort-upload', 'late',
                    'crowded', 'close', 'same-token', 'stranger',
-                   'no-length', 'zero-length'];
+                   'no-length', 'zero-length', 'folded'];
 
     for (const f of list) {
         if (!known.includes(f.fault)) {
@@ -1534,6 +1534,14 @@ async function answerFile(r, status, headers, file, start, end, rate) {
         }
 
         switch (r.fault?.fault) {
+
+        /* the first line of the headers goes on with one that is not there */
+
+        case 'folded':
+            r.status = status;
+            r.fault = { ...r.fault, breaks: true };
+            r.req.socket.end('HTTP/1.1 200 OK\r\n fold: ed\r\n\r\n');
+            return;
 
         /* a page of somebody on the way, who answers all there is */
 
