@@ -98,8 +98,9 @@ lr_range_order(const void *one, const void *two)
 
 /*
  * So many parts are behind it.  Within a part time does not go back, so one
- * that begins before the range ends about when the next one begins, unless
- * that goes back.  Of the last one it is not known when it ends.
+ * that begins before the range ends about when the next one begins.  Where
+ * time goes back between them, a number is left out: then it is not known
+ * when it ends, and neither is it of the last one.
  */
 
 static int

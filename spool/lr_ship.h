@@ -144,7 +144,7 @@ typedef struct {
 
     lr_manifest_t       *part;        /* the newest, with what is confirmed */
     size_t               listed;      /* fragments of it in the bucket */
-    uint32_t             parts;       /* begun */
+    uint32_t             parts;       /* number of the next one */
     int64_t              from;        /* media time the newest begins at */
     uint32_t             cycle;       /* the first without an index */
 

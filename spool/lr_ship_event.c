@@ -247,6 +247,13 @@ lr_ship_list(lr_ship_t *s, lr_ship_fragment_t *sf, json_t *o)
     if (s->part && (s->part->nfragments == LR_MANIFEST_FRAGMENTS
                     || json_is_true(json_object_get(o, "part"))))
     {
+        /* a number is left out where the next one does not tell by its time
+           how far this one got */
+
+        if (sf->f.wall < s->part->fragments[s->part->nfragments - 1].wall) {
+            s->parts++;
+        }
+
         s->from = lr_ship_part_end(s->part);
         lr_manifest_free(s->part);
         s->part = NULL;

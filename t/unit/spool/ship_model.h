@@ -18,6 +18,7 @@
 #include <cmocka.h>
 #include "lr_crc64.h"
 #include "lr_notice.h"
+#include "lr_range.h"
 #include "lr_ship.h"
 #include "spool_check.h"
 
@@ -43,7 +44,8 @@
  *   K  killed with a fragment open, of which two tags are whole
  *   E  the grace is over
  *   G  there is no grace from here on, Z  a moment passes
- *   W  what media is dated by goes back an hour, w  forward a day
+ *   W  what media is dated by goes back an hour, w  forward a day,
+ *   b  back three minutes
  *
  * and where there are mp4 or flv files
  *
@@ -831,6 +833,10 @@ record(model_t *m, char action)
 
     case 'w':
         m->back -= 86400000;
+        break;
+
+    case 'b':
+        m->back += 180000;
         break;
 
     case 'v':
@@ -2031,6 +2037,68 @@ last_of(lr_manifest_t *part)
 }
 
 
+/* by their names, parts are chosen for the moment of each fragment */
+
+static inline void
+chosen(model_t *m, lr_manifest_t **parts, size_t n)
+{
+    char        *p;
+    size_t       i, j;
+    unsigned     is;
+    lr_buf_t     list, key, keys;
+    lr_range_t   r;
+
+    memset(&list, 0, sizeof(lr_buf_t));
+    memset(&key, 0, sizeof(lr_buf_t));
+    memset(&keys, 0, sizeof(lr_buf_t));
+    memset(&r, 0, sizeof(lr_range_t));
+
+    for (i = 0; i < m->nobjects; i++) {
+        if (strncmp(m->objects[i].key, ".live_record/", 13) == 0) {
+            lr_buf_append(&list, m->objects[i].key,
+                          strlen(m->objects[i].key) + 1);
+            lr_buf_append(&list, "v", 2);
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+
+        key.len = 0;
+        assert_int_equal(lr_manifest_key(NULL, parts[i]->app,
+                                         parts[i]->stream,
+                                         parts[i]->fragments[0].wall,
+                                         parts[i]->id, parts[i]->part, &key),
+                         LR_OK);
+
+        for (j = 0; j < parts[i]->nfragments; j++) {
+            r.start = parts[i]->fragments[j].wall;
+            r.end = r.start + 1;
+            keys.len = 0;
+            is = 0;
+
+            assert_int_equal(lr_range_select(&r, list.data, list.len, &keys),
+                             LR_OK);
+
+            for (p = (char *) keys.data; p < (char *) keys.data + keys.len;
+                 p += strlen(p) + 3)
+            {
+                is |= strcmp(p, (char *) key.data) == 0;
+            }
+
+            if (!is) {
+                print_error("fragment %d of part %u is not found by its "
+                            "time\n", (int) j, parts[i]->part);
+                fail();
+            }
+        }
+    }
+
+    lr_buf_free(&list);
+    lr_buf_free(&key);
+    lr_buf_free(&keys);
+}
+
+
 /* what has to be in the bucket in the end, and nothing in the spool */
 
 static inline void
@@ -2076,8 +2144,13 @@ complete(model_t *m)
     total = 0;
     keys = 0;
 
-    for (i = 0; i < nparts; i++) {
-        assert_int_equal(parts[i]->part, i);
+    for (i = 0, n = 0; i < nparts; i++, n++) {
+
+        if (i && last_of(parts[i - 1])->wall > parts[i]->fragments->wall) {
+            n++;
+        }
+
+        assert_int_equal(parts[i]->part, n);
         assert_int_equal(parts[i]->closed, i == nparts - 1);
         assert_true(i == nparts - 1
                     || parts[i]->nfragments == LR_MANIFEST_FRAGMENTS
@@ -2094,16 +2167,16 @@ complete(model_t *m)
             assert_true(parts[i]->fragments[j].wall
                         <= parts[i]->fragments[0].wall + 86400000);
 
-            n = (uint32_t) parts[i]->fragments[j].seq + 1;
-            assert_true(n <= m->number);
-            assert_int_equal(seen[n]++, 0);
+            l = (size_t) parts[i]->fragments[j].seq + 1;
+            assert_true(l <= m->number);
+            assert_int_equal(seen[l]++, 0);
             assert_string_equal(parts[i]->fragments[j].video.codec,
                                 m->conf->formats & FILES
-                                && (m->tracks[n] == 's'
-                                    || !(m->tracks[n] & 1))
+                                && (m->tracks[l] == 's'
+                                    || !(m->tracks[l] & 1))
                                 ? "" : "h264");
             total += parts[i]->fragments[j].key != NULL;
-            fragments[n] = parts[i]->fragments[j];
+            fragments[l] = parts[i]->fragments[j];
         }
     }
 
@@ -2124,6 +2197,8 @@ complete(model_t *m)
             }
         }
     }
+
+    chosen(m, parts, nparts);
 
     for (i = 0; i < nparts; i++) {
         lr_manifest_free(parts[i]);

@@ -55,6 +55,12 @@ clock_back(void **state)
     all_kills(*state, "PFWFWFFWFFFWFFFFWFFFFFUE", 1, &plain_conf);
     all_kills(*state, "PFWMWDWFWMFUTWPWFUE", 1, &plain_conf);
     all_kills(*state, "PFFwFFCwFUTwPFFFFwFWFUE", 1, &plain_conf);
+
+    /* less than the part had taken, which has more than what comes next */
+
+    all_kills(*state, "PFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFbFFFFFF"
+                      "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFbFFUE",
+              29, &plain_conf);
 }
 
 
