@@ -356,6 +356,7 @@ static void
 ngx_live_record_create_look(ngx_live_record_create_t *c)
 {
     c->request->op = NGX_LIVE_RECORD_GET;
+    c->request->first = LR_RANGE_FIRST;
     c->request->handler = ngx_live_record_create_looked;
 
     ngx_live_record_request_start(c->request);

@@ -604,6 +604,7 @@ ngx_live_record_remove_read(ngx_live_record_request_t *req)
     }
 
     req->bucket = b;
+    req->first = LR_RANGE_FIRST;
     req->handler = ngx_live_record_remove_looked;
 
     ngx_live_record_request_start(req);

@@ -47,6 +47,8 @@ struct ngx_live_record_request_s {
     char                      *after;      /* of LIST: keys behind this */
     char                      *until;      /* of LIST: what is behind this
                                               need not be listed; or NULL */
+    size_t                     first;      /* of GET: so many bytes of its
+                                              beginning are wanted; 0: all */
     const char                *type;       /* of PUT, BEGIN: Content-Type */
     const char                *tag;        /* the recording's id, or NULL;
                                               copied by the start */

@@ -66,7 +66,7 @@ ngx_live_record_dir_thread(void *data, ngx_log_t *log)
         return;
 
     case NGX_LIVE_RECORD_GET:
-        rc = lr_dir_get(root, req->key, NGX_LIVE_RECORD_GET_MAX,
+        rc = lr_dir_get(root, req->key, req->first, NGX_LIVE_RECORD_GET_MAX,
                         &req->answer, req->err, sizeof(req->err));
         break;
 

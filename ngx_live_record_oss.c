@@ -271,10 +271,17 @@ ngx_live_record_oss_put_same(ngx_live_record_oss_t *t)
 static void
 ngx_live_record_oss_get(ngx_live_record_oss_t *t)
 {
+    char  range[sizeof("bytes=0-") + NGX_SIZE_T_LEN];
+
     ngx_live_record_oss_ask(t, "GET", "GET", t->req->key,
                             ngx_live_record_oss_get_done);
 
     t->sum = NGX_LIVE_RECORD_OSS_GOT;
+
+    if (t->req->first) {
+        ngx_sprintf((u_char *) range, "bytes=0-%uz%Z", t->req->first - 1);
+        ngx_live_record_oss_set_header(t, "Range", range);
+    }
 
     ngx_live_record_oss_send(t);
 }

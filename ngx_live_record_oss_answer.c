@@ -38,7 +38,7 @@ void
 ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
 {
     lr_net_e                    net;
-    ngx_uint_t                  reading, error;
+    ngx_uint_t                  reading, error, beginning;
     lr_xml_error_t              e;
     ngx_live_record_cred_t     *cred;
     ngx_live_record_request_t  *req;
@@ -65,12 +65,23 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         rc = CURLE_PARTIAL_FILE;
     }
 
+    beginning = t->sum == NGX_LIVE_RECORD_OSS_GOT && t->req->first;
+
+    /* one that is empty has none */
+
+    if (beginning && t->status == 416) {
+        t->answer.len = 0;
+        t->status = 206;
+    }
+
+    beginning &= t->status == 206;
+
     reading = t->method[0] == 'G';
 
     error = t->status >= 300 || !reading
             || t->answer.len < NGX_LIVE_RECORD_OSS_ERROR;
 
-    if (t->sum == NGX_LIVE_RECORD_OSS_GOT && t->status == 200
+    if (t->sum == NGX_LIVE_RECORD_OSS_GOT && (t->status == 200 || beginning)
         && (t->has_crc || t->etag[0]))
     {
         error = 0;                   /* it is the object */
@@ -91,7 +102,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
 
     /* a 203 is looked at by those that send an object */
 
-    if (req->result == LR_RETRY_OK && t->status != 200
+    if (req->result == LR_RETRY_OK && t->status != 200 && !beginning
         && t->sum != NGX_LIVE_RECORD_OSS_SENT
         && !(t->method[0] == 'D' && t->status == 204))
     {

@@ -30,6 +30,9 @@
  */
 #define LR_RANGE_MARK  "# an index of ngx_live_record, id "
 
+/* bytes of a playlist that tell whose it is */
+#define LR_RANGE_FIRST  128
+
 
 typedef struct {
     int64_t         start;

@@ -431,11 +431,12 @@ lr_dir_sync(char *path)
 
 
 int
-lr_dir_get(const char *root, const char *key, size_t max, lr_buf_t *out,
-    char *err, size_t size)
+lr_dir_get(const char *root, const char *key, size_t first, size_t max,
+    lr_buf_t *out, char *err, size_t size)
 {
     int          fd;
     char         path[LR_DIR_PATH];
+    size_t       len;
     ssize_t      n;
     struct stat  st;
 
@@ -459,12 +460,16 @@ lr_dir_get(const char *root, const char *key, size_t max, lr_buf_t *out,
         goto failed;
     }
 
-    if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size > max) {
+    if (!S_ISREG(st.st_mode)
+        || (first == 0 && (uint64_t) st.st_size > max))
+    {
         errno = EFBIG;
         goto failed;
     }
 
-    if (lr_buf_reserve(out, (size_t) st.st_size + 1) != LR_OK) {
+    len = first ? first : (size_t) st.st_size;
+
+    if (lr_buf_reserve(out, len + 1) != LR_OK) {
         errno = ENOMEM;
         goto failed;
     }

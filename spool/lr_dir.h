@@ -26,9 +26,12 @@ int lr_dir_put(const char *root, const char *key, const char *tag,
     lr_body_t *body, unsigned keep, unsigned fsync, uint64_t *bytes,
     char *err, size_t size);
 
-/* reads an object of at most max bytes; LR_DECLINED: there is none */
-int lr_dir_get(const char *root, const char *key, size_t max, lr_buf_t *out,
-    char *err, size_t size);
+/*
+ * Reads an object of at most max bytes, or of any one its beginning, "first"
+ * bytes of it or some more, if that is not 0; LR_DECLINED: there is none.
+ */
+int lr_dir_get(const char *root, const char *key, size_t first, size_t max,
+    lr_buf_t *out, char *err, size_t size);
 
 /* removes an object; one that is not there is no error */
 int lr_dir_delete(const char *root, const char *key, unsigned fsync,

@@ -188,6 +188,26 @@ for my $type (qw/ oss s3 /) {
     is($r->{code}, 'InvalidOssObject.Malformed', "$type: a name taken");
     is(read_file($t->bucket() . "/$cycle"), $text, "$type: is left alone");
 
+    # nor is what is empty taken for an index
+
+    write_file($t->bucket() . '/empty.m3u8', '');
+    $r = $api->create(%range, OssObject => 'empty.m3u8');
+    is($r->{code}, 'InvalidOssObject.Malformed', "$type: what is empty");
+
+    # of one that is there only the beginning is read, whatever its length
+
+    my $long = $t->bucket() . '/d.m3u8';
+    my $made = read_file($long);
+
+    write_file($long, $made . "#\n" x (5 * 1024 * 1024));
+    $r = $api->create(%range, OssObject => 'd.m3u8');
+    is($r->{code}, undef, "$type: a long one is made again");
+    isnt(read_file($long), $made, "$type: with an id of its own");
+    cmp_ok(-s $long, '<', 1024 * 1024, "$type: and no longer");
+
+    $made = read_file($long);
+    write_file($long, $made . "#\n" x (5 * 1024 * 1024));
+
     # what is known, and removed
 
     my @infos = $there->indexes(%range, PageSize => 30);

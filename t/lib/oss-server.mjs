@@ -717,6 +717,11 @@ async function getObject(r) {
     const range = r.headers.range ? span(r.headers.range, o.size) : null;
     const [start, end] = range ?? [0, o.size];
 
+    if (conf.s3 && r.headers.range && !range) {
+        throw new StoreError(416, 'InvalidRange', 'The requested range is not'
+                             + ' satisfiable');
+    }
+
     delete headers['content-type'];
 
     if (range) {
@@ -771,7 +776,10 @@ function parseTags(text) {
 }
 
 
-/* [start, end) of a range, or null: OSS then sends the whole object */
+/*
+ * [start, end) of a range, or null: OSS then sends the whole object, and S3
+ * what has no such byte refuses
+ */
 
 function span(text, size) {
     const m = /^bytes=(\d*)-(\d*)$/.exec(text);

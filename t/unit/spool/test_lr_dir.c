@@ -88,7 +88,7 @@ object_is(const char *root, const char *key, const char *text)
     lr_buf_t  b;
 
     memset(&b, 0, sizeof(b));
-    assert_int_equal(lr_dir_get(root, key, 1000000, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(root, key, 0, 1000000, &b, err, sizeof(err)),
                      LR_OK);
     assert_int_equal(b.len, strlen(text));
     assert_memory_equal(b.data, text, b.len);
@@ -208,7 +208,7 @@ direct(void **state)
 
             got.len = 0;
             n = frames * 20000 * 2;
-            assert_int_equal(lr_dir_get(b.dir, "a.ts", n + 100000,
+            assert_int_equal(lr_dir_get(b.dir, "a.ts", 0, n + 100000,
                                         i ? &got : &first, err, sizeof(err)),
                              LR_OK);
             assert_int_equal((i ? &got : &first)->len, bytes);
@@ -484,25 +484,38 @@ gets(void **state)
 
     assert_int_equal(put(*state, "a/b", "12345", 1), LR_OK);
 
-    assert_int_equal(lr_dir_get(*state, "a/c", 9, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(*state, "a/c", 0, 9, &b, err, sizeof(err)),
                      LR_DECLINED);
-    assert_int_equal(lr_dir_get(*state, "x/c", 9, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(*state, "x/c", 0, 9, &b, err, sizeof(err)),
                      LR_DECLINED);
-    assert_int_equal(lr_dir_get(*state, "a/b/c", 9, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(*state, "a/b/c", 0, 9, &b, err, sizeof(err)),
                      LR_DECLINED);
-    assert_int_equal(lr_dir_get(*state, "a", 9, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(*state, "a", 0, 9, &b, err, sizeof(err)),
                      LR_ERROR);
-    assert_int_equal(lr_dir_get(*state, "a/b", 4, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(*state, "a/b", 0, 4, &b, err, sizeof(err)),
                      LR_ERROR);
-    assert_int_equal(lr_dir_get(*state, "a/b", 5, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(*state, "a/b", 0, 5, &b, err, sizeof(err)),
                      LR_OK);
 
     /* it appends */
 
-    assert_int_equal(lr_dir_get(*state, "a/b", 5, &b, err, sizeof(err)),
+    assert_int_equal(lr_dir_get(*state, "a/b", 0, 5, &b, err, sizeof(err)),
                      LR_OK);
     assert_int_equal(b.len, 10);
     assert_memory_equal(b.data, "1234512345", 10);
+
+    /* the beginning of one that is too large, and of one that is shorter */
+
+    b.len = 0;
+    assert_int_equal(lr_dir_get(*state, "a/b", 2, 4, &b, err, sizeof(err)),
+                     LR_OK);
+    assert_true(b.len >= 2);
+    assert_memory_equal(b.data, "12", 2);
+
+    b.len = 0;
+    assert_int_equal(lr_dir_get(*state, "a/b", 8, 4, &b, err, sizeof(err)),
+                     LR_OK);
+    assert_int_equal(b.len, 5);
 
     lr_buf_free(&b);
 }
