@@ -302,7 +302,8 @@ ngx_live_record_create_info(ngx_live_record_create_t *c)
     info = &c->info;
 
     if (RAND_bytes(random, sizeof(random)) != 1
-        || lr_index_id(info->id, info->start, info->end, random) != LR_OK)
+        || lr_index_id(info->id, info->start, info->end, api->domain, random)
+           != LR_OK)
     {
         return NGX_ERROR;
     }

@@ -198,9 +198,10 @@ ngx_live_record_infos_listed(ngx_live_record_request_t *req)
     d = req->data;
 
     if (req->result != LR_RETRY_OK
-        || lr_index_page(&d->range, req->answer.data, req->answer.len,
-                         d->order[0] == 'd', (d->page - 1) * d->size,
-                         d->size, &d->keys, &d->total)
+        || lr_index_page(&d->range, d->api->domain, req->answer.data,
+                         req->answer.len, d->order[0] == 'd',
+                         (d->page - 1) * d->size, d->size, &d->keys,
+                         &d->total)
            != LR_OK)
     {
         ngx_live_record_infos_fail(d);

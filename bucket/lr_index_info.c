@@ -12,14 +12,19 @@
 
 #define LR_INDEX_SUFFIX  ".json"
 
+/* where the hash of the domain is in an id */
+#define LR_INDEX_HASH    28
 
+
+static uint32_t lr_index_hash(const char *domain);
 static int lr_index_hex(const char *p, size_t n, uint64_t *v);
-static int lr_index_touches(const lr_range_t *r, const char *key);
+static int lr_index_touches(const lr_range_t *r, uint32_t hash,
+    const char *key);
 static int lr_index_info_valid(const lr_index_info_t *info);
 
 
 int
-lr_index_id(char *id, int64_t start, int64_t end,
+lr_index_id(char *id, int64_t start, int64_t end, const char *domain,
     const u_char random[LR_INDEX_RANDOM])
 {
     uint32_t  s, l;
@@ -34,12 +39,34 @@ lr_index_id(char *id, int64_t start, int64_t end,
     l = (uint32_t) ((end - start) / 1000);
 
     snprintf(id, LR_INDEX_ID_LEN + 1,
-             "%08x-%04x-8%x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+             "%08x-%04x-8%x%02x-%02x%02x-%02x%02x%08x",
              s, l >> 4, l & 15, random[0], (random[1] & 0x3f) | 0x80,
-             random[2], random[3], random[4], random[5], random[6],
-             random[7], random[8]);
+             random[2], random[3], random[4], lr_index_hash(domain));
 
     return LR_OK;
+}
+
+
+/* FNV-1a; domains have no case */
+
+static uint32_t
+lr_index_hash(const char *domain)
+{
+    uint32_t  hash;
+
+    hash = 0x811c9dc5u;
+
+    for ( /* void */ ; *domain; domain++) {
+        hash ^= (u_char) *domain;
+
+        if (*domain >= 'A' && *domain <= 'Z') {
+            hash ^= 0x20;
+        }
+
+        hash *= 0x01000193u;
+    }
+
+    return hash;
 }
 
 
@@ -141,20 +168,24 @@ lr_index_key(const char *app, const char *stream, const char *id,
 
 
 int
-lr_index_page(const lr_range_t *r, const u_char *list, size_t n,
-    unsigned desc, size_t from, size_t size, lr_buf_t *keys, size_t *total)
+lr_index_page(const lr_range_t *r, const char *domain, const u_char *list,
+    size_t n, unsigned desc, size_t from, size_t size, lr_buf_t *keys,
+    size_t *total)
 {
     size_t       i, count, *found;
     lr_buf_t     all;
+    uint32_t     hash;
     const char  *p, *end;
 
     memset(&all, 0, sizeof(lr_buf_t));
+
+    hash = lr_index_hash(domain);
 
     p = (const char *) list;
     end = p + n;
 
     for ( /* void */ ; p < end; p += strlen(p) + 1, p += strlen(p) + 1) {
-        if (lr_index_touches(r, p)) {
+        if (lr_index_touches(r, hash, p)) {
             i = (size_t) (p - (const char *) list);
             lr_buf_append(&all, &i, sizeof(size_t));
         }
@@ -180,10 +211,11 @@ lr_index_page(const lr_range_t *r, const u_char *list, size_t n,
 
 
 static int
-lr_index_touches(const lr_range_t *r, const char *key)
+lr_index_touches(const lr_range_t *r, uint32_t hash, const char *key)
 {
     size_t       n;
     int64_t      start, end;
+    uint64_t     of;
     const char  *p;
 
     p = strrchr(key, '_');
@@ -191,7 +223,8 @@ lr_index_touches(const lr_range_t *r, const char *key)
 
     if (n != LR_INDEX_ID_LEN + sizeof(LR_INDEX_SUFFIX) - 1
         || strcmp(p + LR_INDEX_ID_LEN, LR_INDEX_SUFFIX) != 0
-        || lr_index_id_parse(p, LR_INDEX_ID_LEN, &start, &end) != LR_OK)
+        || lr_index_id_parse(p, LR_INDEX_ID_LEN, &start, &end) != LR_OK
+        || lr_index_hex(p + LR_INDEX_HASH, 8, &of) != LR_OK || of != hash)
     {
         return 0;
     }

@@ -10,12 +10,13 @@
  * with the time the range starts at, as in the names of manifests.  The id
  * is a UUID of version 8 (RFC 9562, 5.8), which holds start and length of
  * the range: with the id alone the object is found, and a listing tells
- * which indexes touch other times.
+ * which indexes touch other times, and those of other domains.
  *
- *     ssssssss-llll-8lrr-vrrr-rrrrrrrrrrrr
+ *     ssssssss-llll-8lrr-vrrr-rrrrdddddddd
  *
  * s: start, in seconds since 1970; l: length in seconds, v: 8 to b, r:
- * random.  docs/format.md describes the members.
+ * random, d: FNV-1a of the domain in lower case.  docs/format.md describes
+ * the members.
  */
 
 
@@ -33,7 +34,7 @@
 #define LR_INDEX_VERSION  1
 #define LR_INDEX_BYTES    65536
 #define LR_INDEX_ID_LEN   36
-#define LR_INDEX_RANDOM   9           /* bytes */
+#define LR_INDEX_RANDOM   5           /* bytes */
 
 
 /* the strings are its own; times in unix ms, whole seconds, but "created" */
@@ -57,10 +58,11 @@ typedef struct {
 
 
 /*
- * An id for a range, in LR_INDEX_ID_LEN + 1 bytes.  LR_ERROR: the times are
- * not whole seconds, not in 32 bits of them, or more than LR_RANGE_MAX apart.
+ * An id for a range of a domain, in LR_INDEX_ID_LEN + 1 bytes.  LR_ERROR: the
+ * times are not whole seconds, not in 32 bits of them, or more than
+ * LR_RANGE_MAX apart.
  */
-int lr_index_id(char *id, int64_t start, int64_t end,
+int lr_index_id(char *id, int64_t start, int64_t end, const char *domain,
     const u_char random[LR_INDEX_RANDOM]);
 
 /* the other way; LR_DECLINED: the n bytes are no such id */
@@ -75,12 +77,13 @@ int lr_index_key(const char *app, const char *stream, const char *id,
 
 /*
  * From a listing of those objects, "key\0version\0" ... of n bytes in order,
- * appends to "keys", as "key\0" ..., those whose ranges touch "r": of these,
- * from the last one on if "desc", "size" from number "from" on.  *total is
- * how many there are in all.  LR_ERROR: no memory.
+ * appends to "keys", as "key\0" ..., those of the domain whose ranges touch
+ * "r": of these, from the last one on if "desc", "size" from number "from" on.
+ * *total is how many there are in all.  LR_ERROR: no memory.
  */
-int lr_index_page(const lr_range_t *r, const u_char *list, size_t n,
-    unsigned desc, size_t from, size_t size, lr_buf_t *keys, size_t *total);
+int lr_index_page(const lr_range_t *r, const char *domain,
+    const u_char *list, size_t n, unsigned desc, size_t from, size_t size,
+    lr_buf_t *keys, size_t *total);
 
 /* appends the object's JSON; LR_ERROR: no memory, or not valid UTF-8 */
 int lr_index_info_write(const lr_index_info_t *info, lr_buf_t *out);

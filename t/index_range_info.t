@@ -184,6 +184,34 @@ is_deeply([ $api->indexes(%window, StreamName => 'no') ], [],
 is_deeply([ $api->indexes(%window, DomainName => 'two.example.com') ], [],
     'none of another domain');
 
+# they do not stand in the way of each other's pages
+
+my $other = LiveRecord::Range->new($t, $api->params(),
+    DomainName => 'Two.example.com');
+
+$other->manifest($t->bucket(), 'live', 'test', 'two-1', 0, at($first, -500),
+    { %$first, wall => $first->{wall} - 500000 });
+
+my %before = (StartTime => at($first, -501), EndTime => at($first, -490));
+my @others = map { $other->create(%before, OssObject => "two$_.m3u8")->{body}
+    {RecordInfo}{RecordId} } 1 .. 6;
+
+$r = $other->call('DescribeLiveStreamRecordIndexFiles', %window,
+    DomainName => 'two.example.com', PageSize => 5);
+is($r->{body}{TotalNum}, 6, 'all of the other domain');
+is(scalar @{$r->{body}{RecordIndexInfoList}{RecordIndexInfo}}, 5,
+    'a page of them');
+
+$r = $api->call('DescribeLiveStreamRecordIndexFiles', %window, PageSize => 5);
+is($r->{body}{TotalNum}, $n, 'and none of them is counted for this one');
+is_deeply([ map { $_->{RecordId} }
+    @{$r->{body}{RecordIndexInfoList}{RecordIndexInfo}} ],
+    [ map { $_->{RecordId} } @infos[0 .. 4] ], 'or is in its pages');
+
+$other->call('DeleteLiveStreamRecordIndexFiles', RemoveFile => 'true',
+    map { ('RecordId.' . ($_ + 1) => $others[$_]) } 0 .. $#others);
+is(scalar $other->indexes(%window), 0, 'removed');
+
 $r = $api2->call('DescribeLiveStreamRecordIndexFile',
     RecordId => $info->{RecordId});
 is_deeply($r->{body}{RecordIndexInfo}, { %$info, Format => 'm3u8' },

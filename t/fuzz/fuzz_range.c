@@ -80,7 +80,8 @@ listing(const lr_range_t *r, const uint8_t *data, size_t size)
 
     keys.len = 0;
 
-    if (lr_index_page(r, list.data, list.len, size & 1, 0, 10, &keys, &total)
+    if (lr_index_page(r, "live.example.com", list.data, list.len, size & 1, 0,
+                      10, &keys, &total)
         != LR_OK
         || total > n)
     {

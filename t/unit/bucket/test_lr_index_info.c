@@ -15,8 +15,11 @@
 #define T_WALL  1772366400000LL
 
 
+#define DOMAIN  "live.example.com"
+
+
 static const u_char  bytes[LR_INDEX_RANDOM] = {
-    0x12, 0xff, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0
+    0x12, 0xff, 0x34, 0x56, 0x78
 };
 
 
@@ -29,26 +32,37 @@ ids(void **state)
 
     (void) state;
 
-    assert_int_equal(lr_index_id(id, T_WALL, T_WALL + 50000, bytes), LR_OK);
-    assert_string_equal(id, "69a42a40-0003-8212-bf34-56789abcdef0");
+    assert_int_equal(lr_index_id(id, T_WALL, T_WALL + 50000, DOMAIN, bytes),
+                     LR_OK);
+    assert_string_equal(id, "69a42a40-0003-8212-bf34-56785809659c");
 
     assert_int_equal(lr_index_id_parse(id, 36, &start, &end), LR_OK);
     assert_int_equal(start, T_WALL);
     assert_int_equal(end, T_WALL + 50000);
 
-    assert_int_equal(lr_index_id(id, 0, LR_RANGE_MAX, bytes), LR_OK);
+    assert_int_equal(lr_index_id(id, 0, LR_RANGE_MAX, DOMAIN, bytes), LR_OK);
     assert_int_equal(lr_index_id_parse(id, 36, &start, &end), LR_OK);
     assert_int_equal(start, 0);
     assert_int_equal(end, LR_RANGE_MAX);
 
-    assert_int_equal(lr_index_id(id, 0, LR_RANGE_MAX + 1000, bytes),
+    assert_int_equal(lr_index_id(id, 0, LR_RANGE_MAX + 1000, DOMAIN, bytes),
                      LR_ERROR);
-    assert_int_equal(lr_index_id(id, -1000, 0, bytes), LR_ERROR);
-    assert_int_equal(lr_index_id(id, 1, 1000, bytes), LR_ERROR);
-    assert_int_equal(lr_index_id(id, 0, 1001, bytes), LR_ERROR);
-    assert_int_equal(lr_index_id(id, 2000, 1000, bytes), LR_ERROR);
+    assert_int_equal(lr_index_id(id, -1000, 0, DOMAIN, bytes), LR_ERROR);
+    assert_int_equal(lr_index_id(id, 1, 1000, DOMAIN, bytes), LR_ERROR);
+    assert_int_equal(lr_index_id(id, 0, 1001, DOMAIN, bytes), LR_ERROR);
+    assert_int_equal(lr_index_id(id, 2000, 1000, DOMAIN, bytes), LR_ERROR);
     assert_int_equal(lr_index_id(id, 0x100000000000LL, 0x100000000000LL,
-                                 bytes), LR_ERROR);
+                                 DOMAIN, bytes),
+                     LR_ERROR);
+
+    /* a domain has no case */
+
+    assert_int_equal(lr_index_id(bad, 0, LR_RANGE_MAX, "Live.EXAMPLE.com",
+                                 bytes), LR_OK);
+    assert_string_equal(bad, id);
+    assert_int_equal(lr_index_id(bad, 0, LR_RANGE_MAX, "two.example.com",
+                                 bytes), LR_OK);
+    assert_string_not_equal(bad, id);
 
     /* any byte that is another makes no id, or another one */
 
@@ -83,16 +97,16 @@ keys(void **state)
     memset(&b, 0, sizeof(lr_buf_t));
 
     assert_int_equal(lr_index_key("live", "cam",
-                                  "69a42a40-0003-8212-bf34-56789abcdef0",
+                                  "69a42a40-0003-8212-bf34-56785809659c",
                                   &b), LR_OK);
     assert_string_equal((char *) b.data, ".live_record/.index/live/cam/"
                         "20260301T120000Z_"
-                        "69a42a40-0003-8212-bf34-56789abcdef0.json");
+                        "69a42a40-0003-8212-bf34-56785809659c.json");
     assert_int_equal(b.len, strlen((char *) b.data));
 
     b.len = 0;
     assert_int_equal(lr_index_key("live", "../x",
-                                  "69a42a40-0003-8212-bf34-56789abcdef0",
+                                  "69a42a40-0003-8212-bf34-56785809659c",
                                   &b), LR_ERROR);
     assert_int_equal(lr_index_key("live", "cam", "x", &b), LR_ERROR);
     assert_int_equal(b.len, 0);
@@ -102,11 +116,12 @@ keys(void **state)
 
 
 static void
-add(lr_buf_t *list, int64_t start, int64_t end)
+add(lr_buf_t *list, int64_t start, int64_t end, const char *domain)
 {
     char  id[LR_INDEX_ID_LEN + 1];
 
-    assert_int_equal(lr_index_id(id, T_WALL + start, T_WALL + end, bytes),
+    assert_int_equal(lr_index_id(id, T_WALL + start, T_WALL + end, domain,
+                                 bytes),
                      LR_OK);
     assert_int_equal(lr_index_key("live", "cam", id, list), LR_OK);
     lr_buf_append(list, "\0v", 3);
@@ -131,8 +146,8 @@ page_is(lr_buf_t *list, int64_t start, int64_t end, unsigned desc,
     r.start = T_WALL + start;
     r.end = T_WALL + end;
 
-    assert_int_equal(lr_index_page(&r, list->data, list->len, desc, from,
-                                   size, &keys, &total), LR_OK);
+    assert_int_equal(lr_index_page(&r, DOMAIN, list->data, list->len,
+                                   desc, from, size, &keys, &total), LR_OK);
     assert_int_equal(total, all);
 
     for (p = (char *) keys.data; p < (char *) keys.data + keys.len;
@@ -162,11 +177,12 @@ pages(void **state)
 
     page_is(&list, 0, 1000, 0, 0, 10, 0, "");
 
-    add(&list, 0, 10000);
-    add(&list, 5000, 90000);
+    add(&list, 0, 10000, DOMAIN);
+    add(&list, 5000, 90000, DOMAIN);
+    add(&list, 6000, 90000, "two.example.com");
     lr_buf_append(&list, "x/y_z.json\0v", 13);
-    add(&list, 20000, 30000);
-    add(&list, 30000, 40000);
+    add(&list, 20000, 30000, DOMAIN);
+    add(&list, 30000, 40000, DOMAIN);
 
     page_is(&list, 0, 100000, 0, 0, 10, 4, "0 5 20 30 ");
     page_is(&list, 0, 100000, 1, 0, 10, 4, "30 20 5 0 ");
@@ -198,7 +214,8 @@ infos(void **state)
 
     info.start = T_WALL;
     info.end = T_WALL + 50000;
-    assert_int_equal(lr_index_id(info.id, info.start, info.end, bytes),
+    assert_int_equal(lr_index_id(info.id, info.start, info.end, DOMAIN,
+                                 bytes),
                      LR_OK);
     info.domain = "live.example.com";
     info.app = "live";
@@ -260,27 +277,27 @@ others_are_declined(void **state)
     static const struct {
         const char  *version, *id, *app, *key, *start, *width;
     } t[] = {
-        { "2", "69a42a40-0003-8212-bf34-56789abcdef0", "live", "a.m3u8",
+        { "2", "69a42a40-0003-8212-bf34-56785809659c", "live", "a.m3u8",
           "1772366400000", "1" },
         { "1", "69a42a40-0003-8212-bf34-56789abcdef", "live", "a.m3u8",
           "1772366400000", "1" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef01", "live", "a.m3u8",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c1", "live", "a.m3u8",
           "1772366400000", "1" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "li/ve", "a.m3u8",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "li/ve", "a.m3u8",
           "1772366400000", "1" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "live", "a.ts",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "live", "a.ts",
           "1772366400000", "1" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "live",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "live",
           ".live_record/a.m3u8", "1772366400000", "1" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "live", "a.m3u8",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "live", "a.m3u8",
           "1772366401000", "1" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "live", "a.m3u8",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "live", "a.m3u8",
           "1772366400000", "-1" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "live", "a.m3u8",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "live", "a.m3u8",
           "1772366400000", "4294967296" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "live", "a.m3u8",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "live", "a.m3u8",
           "1772366400000", "\"1\"" },
-        { "1", "69a42a40-0003-8212-bf34-56789abcdef0", "live", "a.m3u8",
+        { "1", "69a42a40-0003-8212-bf34-56785809659c", "live", "a.m3u8",
           "1772366400000", "1" }
     };
 
