@@ -25,7 +25,8 @@
 #define NGX_LIVE_RECORD_DAY_ROUNDS  8
 
 /* a recording's first part bears the time of its first fragment; its day
-   begins at most so much before, whatever the zone */
+   begins at most so much before, whatever the zone, and so may the other
+   parts of those of a clock that was set back later */
 #define NGX_LIVE_RECORD_DAY_BEFORE  ((int64_t) 48 * 3600 * 1000)
 
 
@@ -149,7 +150,7 @@ ngx_live_record_day_list(ngx_live_record_day_t *day,
     day->state = state;
 
     ngx_live_record_manifests_list(day->manifests,
-                                   day->ship->started
+                                   day->ship->earliest
                                    - NGX_LIVE_RECORD_DAY_BEFORE, -1);
 }
 

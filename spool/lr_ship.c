@@ -171,6 +171,11 @@ lr_ship_on_fragment(void *data, const lr_fragment_t *f)
 
     if (s->started == 0) {
         s->started = f->wall;
+        s->earliest = f->wall;
+    }
+
+    if (f->wall < s->earliest) {
+        s->earliest = f->wall;
     }
 
     /* headers may come long before the first frame, which is what counts */

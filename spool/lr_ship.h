@@ -130,6 +130,7 @@ typedef struct {
     lr_zone_t            zone;
     lr_recording_t       rec;
     int64_t              started;     /* wall time of the first frame */
+    int64_t              earliest;    /* of any: a clock may be set back */
     int64_t              until;       /* when the grace is over, if known */
 
     lr_ship_fragment_t  *fragments;   /* in order */

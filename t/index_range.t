@@ -303,6 +303,38 @@ my ($day) = $t->days('back');
 is_deeply([ files_of($day) ], [ (map { $t->bucket() . "/$_->{key}" } @back),
     files_of($list) ], 'all parts of a recording are in the index of the day');
 
+# so it has those of a clock that was days ahead when the recording began
+
+my $bucket = $t->bucket();
+
+rename $bucket, "$bucket-away" or die "rename $bucket: $!\n";
+
+is($t->publish($file, seconds => 20, speed => 20, name => 'ahead'), 0,
+    'published');
+
+my ($log) = glob "$dir/spool/live/ahead/*/record.log";
+
+wait_for(sub { read_file($log) =~ /"unpublish"/ }, 10, 'the end');
+ok($t->stop(), 'nginx stopped');
+
+rename "$bucket-away", $bucket or die "rename $bucket: $!\n";
+
+write_file($log, join "\n", map {
+    s/("wall":\s*)(\d+)/$1 . ($2 - 3 * 86400000)/e
+        if /"open"/ && /"file":\s*(\d+)/ && $1 > 2;
+    $_;
+} split /\n/, read_file($log), -1);
+
+$t->start();
+
+($list) = $t->wait_recorded(1, name => 'ahead');
+($day) = $t->days('ahead');
+
+is(scalar(my @parts = $t->manifests('ahead')), 2, 'two parts');
+cmp_ok(scalar files_of($list), '>', 3, 'of four fragments or more');
+is_deeply([ files_of($day) ], [ files_of($list) ],
+    'all of a recording whose clock was set right are in it, too');
+
 $t->done();
 
 ###############################################################################
