@@ -93,8 +93,7 @@ ngx_live_record_ship_see(ngx_live_record_ship_t *s)
         || s->looked < s->size
         || (s->ship.rec.state == LR_RECORDING_LIVE && !s->near
             && ngx_current_msec - s->probed >= NGX_LIVE_RECORD_PROBE)
-        || (s->ship.rec.state != LR_RECORDING_ENDED && s->ship.until
-            && ngx_live_record_now() >= s->ship.until))
+        || lr_ship_due(&s->ship, ngx_live_record_now()))
     {
         s->news = 0;
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);

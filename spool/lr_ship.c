@@ -275,6 +275,21 @@ lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size)
 }
 
 
+int
+lr_ship_due(const lr_ship_t *s, int64_t now)
+{
+    int64_t  grace;
+
+    if (s->rec.state == LR_RECORDING_ENDED || s->until == 0) {
+        return 0;
+    }
+
+    grace = lr_recording_grace_of(&s->rec, s->settings.grace);
+
+    return !lr_recording_grace_runs(s->until - grace - 1, grace, now);
+}
+
+
 lr_ship_step_e
 lr_ship_next(lr_ship_t *s)
 {

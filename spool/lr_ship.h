@@ -213,6 +213,9 @@ int lr_ship_open(lr_ship_t *s, const char *dir, char *err, size_t size);
  */
 int lr_ship_look(lr_ship_t *s, int64_t now, char *err, size_t size);
 
+/* whether the grace that was running then is over */
+int lr_ship_due(const lr_ship_t *s, int64_t now);
+
 /* what is to be done next; s->file is the file that it is about */
 lr_ship_step_e lr_ship_next(lr_ship_t *s);
 

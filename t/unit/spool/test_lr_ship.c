@@ -618,6 +618,13 @@ waits(void **state)
     assert_int_equal(ship_step(&m), 0);
     assert_int_equal(m.ship.until, m.now + 180001);
 
+    /* when to look again: also if the clock was set back by more than it is */
+
+    assert_false(lr_ship_due(&m.ship, m.now + 180000));
+    assert_true(lr_ship_due(&m.ship, m.now + 180001));
+    assert_false(lr_ship_due(&m.ship, m.now - 180000));
+    assert_true(lr_ship_due(&m.ship, m.now - 180001));
+
     m.now += 180000;
     assert_int_equal(ship_step(&m), 0);
     m.now++;
