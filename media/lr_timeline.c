@@ -10,6 +10,8 @@
 
 static int64_t lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump);
+static unsigned lr_timeline_paused(lr_timeline_t *tl, int64_t dts,
+    int64_t wall);
 static unsigned lr_timeline_near(const lr_timeline_track_t *t,
     const lr_timeline_track_t *other, int64_t step);
 static unsigned lr_timeline_in_step(const lr_timeline_track_t *t,
@@ -60,6 +62,13 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
             t->duration = dts - t->last;
         }
     }
+
+    if (tl->arrived && !jump && lr_timeline_paused(tl, dts, wall)) {
+        tl->jumped = 1;
+        tl->cut = tl->open;
+    }
+
+    tl->arrived = wall;
 
     f->cut = LR_CUT_NONE;
     f->open = 0;
@@ -212,6 +221,33 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     *jump = 1;
 
     return target;
+}
+
+
+/* whether the wall clock had to be anchored anew, while timestamps went on */
+
+static unsigned
+lr_timeline_paused(lr_timeline_t *tl, int64_t dts, int64_t wall)
+{
+    int64_t  step, late;
+
+    step = wall - tl->arrived;
+    late = wall - tl->anchor_wall - (dts - tl->anchor_media);
+
+    /* what is ahead of the clock remains so where that is set back */
+
+    if (step < -LR_TIMELINE_JUMP) {
+        tl->anchor_wall += step;
+        return 1;
+    }
+
+    if (step > LR_TIMELINE_PAUSE && late > LR_TIMELINE_PAUSE) {
+        tl->anchor_wall = wall;
+        tl->anchor_media = dts;
+        return 1;
+    }
+
+    return 0;
 }
 
 

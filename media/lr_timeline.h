@@ -12,6 +12,9 @@
  *     is moved by as much when its own jump comes;
  *   - a track that was silent and comes back where the other one is by now
  *     has not jumped;
+ *   - where nothing has come for LR_TIMELINE_PAUSE and the timestamps go on
+ *     as if nothing was, or where the wall clock was set, it is anchored
+ *     anew, too;
  *   - a smaller step back is made monotonic, the composition offset of
  *     video takes up the difference, so that the presentation time is kept;
  *   - a fragment is cut at the first key frame at or after its length, or
@@ -32,6 +35,10 @@
 
 #define LR_TIMELINE_JUMP        10000
 #define LR_TIMELINE_BACK        100
+
+/* a stall of the network, after which all comes at once, is no longer: by
+   then nginx-rtmp has had no answer to its pings */
+#define LR_TIMELINE_PAUSE       120000
 
 /* video that has been silent for so long no longer decides on cuts */
 #define LR_TIMELINE_NO_VIDEO    5000
@@ -72,6 +79,7 @@ typedef struct {
 
     int64_t         anchor_media;     /* the wall clock at a media time */
     int64_t         anchor_wall;
+    int64_t         arrived;          /* wall time of the last frame */
 
     int64_t         start;            /* where the next span begins */
     int64_t         cycle_start;      /* media time of the cycle's start */

@@ -932,6 +932,68 @@ silence(void **state)
 }
 
 
+/*
+ * Ten seconds of video that come "speed" times as fast, and ten more after
+ * the clock has made a step: how far the wall times of fragments are from
+ * what they are without it.  What was open goes on to the next key frame.
+ */
+
+static void
+step_is(int64_t step, int64_t speed, int64_t shift, unsigned discontinuity)
+{
+    int64_t              t, wall;
+    unsigned             opens;
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    lr_timeline_init(&tl, 5000, 900000, 0, 0);
+    opens = 0;
+
+    for (t = 0; t < 20000; t += 40) {
+        wall = WALL + t / speed + (t >= 10040 ? step : 0);
+
+        lr_timeline_frame(&tl, 1, t % 2000 == 0, (uint32_t) t, 0, wall, &f);
+
+        assert_int_equal(f.jump, 0);
+        assert_true(f.dts == t);
+
+        if (!f.open) {
+            continue;
+        }
+
+        opens++;
+        assert_true(f.wall == WALL + t + (t < 10040 ? 0 : shift));
+        assert_int_equal(f.discontinuity, t == 12000 && discontinuity);
+    }
+
+    assert_int_equal(opens, 4);
+}
+
+
+static void
+clock_steps(void **state)
+{
+    (void) state;
+
+    /* a pause, or a clock that is set: forward, back, and years */
+
+    step_is(0, 1, 0, 0);
+    step_is(10800000, 1, 10800000, 1);
+    step_is(1000000000000LL, 1, 1000000000000LL, 1);
+    step_is(-3600000, 1, -3600000 + 40, 1);
+
+    /* a stall is not known from that while it is short */
+
+    step_is(110000, 1, 0, 0);
+    step_is(-9000, 1, 0, 0);
+
+    /* what is sent faster than real time is ahead of the clock */
+
+    step_is(-60000, 20, -60000 + 2, 1);
+    step_is(125000, 20, 0, 0);
+}
+
+
 int
 main(void)
 {
@@ -941,6 +1003,7 @@ main(void)
         cmocka_unit_test(many_jumps),
         cmocka_unit_test(silent_track),
         cmocka_unit_test(silence),
+        cmocka_unit_test(clock_steps),
         cmocka_unit_test(late_tracks),
         cmocka_unit_test(tracks_apart),
         cmocka_unit_test(clocks_jump),
