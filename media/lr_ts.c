@@ -537,13 +537,15 @@ lr_ts_picture(lr_ts_t *ts, const lr_ts_nals_t *nals, unsigned key)
 
     m->video.type = lr_ts_video_type(&ts->vconf);
 
+    /* a fragment may begin without a key picture, or have none at all */
+
+    sets = (key || ts->shown == LR_CODEC_NONE) && lr_ts_sets(ts, nals);
+
     if (ts->shown == LR_CODEC_NONE) {
         ts->shown = ts->vconf.codec;
         ts->width = ts->vconf.width;
         ts->height = ts->vconf.height;
     }
-
-    sets = key && lr_ts_sets(ts, nals);
 
     len = hevc ? 7 : 6;
     len += ts->held.len + nals->len;
@@ -574,7 +576,7 @@ lr_ts_picture(lr_ts_t *ts, const lr_ts_nals_t *nals, unsigned key)
 }
 
 
-/* whether the sequence header's parameter sets go before a key picture */
+/* whether the sequence header's parameter sets have to go before a picture */
 
 static unsigned
 lr_ts_sets(lr_ts_t *ts, const lr_ts_nals_t *nals)

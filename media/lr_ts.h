@@ -41,7 +41,8 @@
  * put before each key picture if they take no more than this, as those of
  * encoders do, and longer ones if they are no more than so many times the
  * picture; so a fragment cannot become far more than what was published.
- * The first key picture behind a sequence header has them in any case.
+ * The first picture of a fragment, whatever it is, and the first key picture
+ * behind a sequence header have them in any case.
  */
 #define LR_TS_SETS        512
 #define LR_TS_SETS_RATIO  8

@@ -459,7 +459,8 @@ test_length_sizes(void **state)
 
         run(t);
         assert_int_equal(t->skipped, 0);
-        assert_int_equal(pes(t, VIDEO, 0)->len, 6 + 3 + 200 + 3 + 255);
+        assert_int_equal(pes(t, VIDEO, 0)->len,
+                         6 + sizeof(annexb) + 3 + 200 + 3 + 255);
         reset(t);
     }
 }
@@ -534,8 +535,64 @@ test_messages(void **state)
     nal(video(t, 0, 0, 0), 4, "\x41\x88", 2, 2);
     run(t);
     assert_int_equal(t->skipped, 1);
-    memcpy(buf + 6, "\0\0\1\x06\x05\0\0\1\x41\x88", 10);
-    payload(t, pes(t, VIDEO, 0), buf, 16);
+    memcpy(buf + 6, annexb, 22);
+    memcpy(buf + 28, "\0\0\1\x06\x05\0\0\1\x41\x88", 10);
+    payload(t, pes(t, VIDEO, 0), buf, 38);
+}
+
+
+/* no key picture: an intra refresh can be entered all the same */
+
+static void
+test_no_key(void **state)
+{
+    u_char    buf[64];
+    test_t   *t;
+
+    t = *state;
+
+    avc_config(t, 0, 4);
+    nal(video(t, 0, 0, 0), 4, "\x41\x88", 2, 2);
+    nal(video(t, 40, 0, 0), 4, "\x41\x88", 2, 2);
+
+    /* what changes is for the next key picture, those before are of the old */
+
+    avc_config(t, 80, 4);
+    nal(video(t, 80, 0, 0), 4, "\x41\x88", 2, 2);
+    nal(video(t, 120, 0, 1), 4, "\x65\x88", 2, 2);
+
+    run(t);
+    assert_int_equal(count(t, VIDEO), 4);
+
+    memcpy(buf, aud, 6);
+    memcpy(buf + 6, annexb, 22);
+    memcpy(buf + 28, "\0\0\1\x41\x88", 5);
+    payload(t, pes(t, VIDEO, 0), buf, 33);
+    assert_int_equal(pes(t, VIDEO, 0)->random, 0);
+
+    memcpy(buf + 28, "\0\0\1\x65\x88", 5);
+    payload(t, pes(t, VIDEO, 3), buf, 33);
+
+    memcpy(buf + 6, "\0\0\1\x41\x88", 5);
+    payload(t, pes(t, VIDEO, 1), buf, 11);
+    payload(t, pes(t, VIDEO, 2), buf, 11);
+    reset(t);
+
+    /* they are there already */
+
+    avc_config(t, 0, 4);
+    nal(video(t, 0, 0, 0), 4, "\x67\x01", 2, 2);
+    nal(video(t, 0, 0, 0), 4, "\x68\x02", 2, 2);
+    nal(video(t, 0, 0, 0), 4, "\x41\x88", 2, 2);
+    nal(video(t, 40, 0, 0), 4, "\x41\x88", 2, 2);
+
+    run(t);
+    assert_int_equal(count(t, VIDEO), 2);
+    memcpy(buf + 6, "\0\0\0\1\x67\x01\0\0\0\1\x68\x02\0\0\1\x41\x88",
+           17);
+    payload(t, pes(t, VIDEO, 0), buf, 23);
+    memcpy(buf + 6, "\0\0\1\x41\x88", 5);
+    payload(t, pes(t, VIDEO, 1), buf, 11);
 }
 
 
@@ -602,7 +659,8 @@ test_held_bound(void **state)
     run(t);
 
     assert_int_equal(t->skipped, 14);
-    assert_int_equal(pes(t, VIDEO, 0)->len, 6 + 6 * 10003 + 13);
+    assert_int_equal(pes(t, VIDEO, 0)->len,
+                     6 + sizeof(annexb) + 6 * 10003 + 13);
     assert_true(t->ts->held.size <= LR_TS_HELD_MAX);
 }
 
@@ -686,18 +744,19 @@ test_tiny(void **state)
 
     t = *state;
 
-    /* one sample, video and audio, of every small size */
+    /* one sample, video without parameter sets and audio, of small sizes */
 
     for (n = 1; n < 600; n += n < 30 ? 1 : 37) {
-        avc_config(t, 0, 4);
-        nal(video(t, 0, 0, 0), 4, "\x41\x88", n < 2 ? n : 2, n);
+        hevc_config(t, 0);
+        nal(add(t, 0, 0, V, "\xa1hvc1\0\0\0", 8), 4, "\x02\x01",
+            n < 2 ? n : 2, n);
         run(t);
 
         assert_int_equal(t->c->payloads[VIDEO], 16);
         assert_int_equal(count(t, VIDEO), 1);
         p = pes(t, VIDEO, 0);
-        assert_int_equal(p->len, 6 + 3 + n);
-        assert_int_equal(p->packets, n < 6 ? 10 + n : 16);
+        assert_int_equal(p->len, 7 + 3 + n);
+        assert_int_equal(p->packets, n < 5 ? 11 + n : 16);
         assert_int_equal(t->c->npes, 1 + 16 - p->packets);
         reset(t);
 
@@ -1308,6 +1367,7 @@ main(void)
         lr_test(test_access_unit),
         lr_test(test_length_sizes),
         lr_test(test_messages),
+        lr_test(test_no_key),
         lr_test(test_fourcc),
         lr_test(test_held_bound),
         lr_test(test_times),
