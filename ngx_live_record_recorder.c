@@ -11,6 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "lr_aac.h"
 #include "lr_flv.h"
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_recorder.h"
@@ -42,8 +43,11 @@ static ngx_uint_t ngx_live_record_picture(ngx_live_record_recorder_t *r,
     lr_flv_body_t *body, ngx_chain_t *in, size_t size);
 static void ngx_live_record_extra(ngx_live_record_recorder_t *r,
     ngx_live_record_message_t *m);
-static void ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
+static void ngx_live_record_check_config(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, lr_flv_body_t *body);
+static void ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
+    ngx_live_record_track_t *track, lr_flv_body_t *body, unsigned formats,
+    const char *detail);
 static ngx_uint_t ngx_live_record_accept(ngx_live_record_recorder_t *r,
     lr_flv_body_t *body, ngx_uint_t video, size_t size);
 static const char *ngx_live_record_obstacle(ngx_live_record_recorder_t *r,
@@ -273,7 +277,8 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
     }
 
     if (body->codec == LR_CODEC_OTHER) {
-        ngx_live_record_check_codec(r, track, body);
+        ngx_live_record_check_codec(r, track, body,
+                                    LR_FORMAT_M3U8 | LR_FORMAT_MP4, "");
     }
 
     if (body->kind == LR_FLV_CONFIG) {
@@ -283,6 +288,8 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
         {
             return;
         }
+
+        ngx_live_record_check_config(r, track, body);
 
         if (!video) {
             lr_timeline_audio_due(&r->timeline);
@@ -491,19 +498,73 @@ ngx_live_record_extra(ngx_live_record_recorder_t *r,
 }
 
 
-/* another codec, which a format of the template cannot hold, is told once */
+/* what a format cannot hold although it does hold the codec */
+
+static void
+ngx_live_record_check_config(ngx_live_record_recorder_t *r,
+    ngx_live_record_track_t *track, lr_flv_body_t *body)
+{
+    int           rc;
+    char          detail[80];
+    size_t        n;
+    u_char       *p;
+    unsigned      formats;
+    const char   *why;
+    lr_audio_t    a;
+    lr_video_t    v;
+
+    if (body->codec == LR_CODEC_OTHER) {
+        return;
+    }
+
+    p = track->config.data + body->header;
+    n = track->config.len - body->header;
+    formats = LR_FORMAT_M3U8 | LR_FORMAT_MP4;
+
+    if (track->type == LR_FLV_VIDEO) {
+        ngx_memzero(&v, sizeof(lr_video_t));
+        rc = lr_video_config(&v, body->codec, p, n);
+        why = v.why;
+        lr_video_free(&v);
+
+    } else {
+        rc = lr_audio_config(&a, body->codec, p, n);
+        why = a.why;
+    }
+
+    if (rc != LR_OK) {
+        (void) snprintf(detail, sizeof(detail), " (%s)", why);
+
+    } else if (track->type == LR_FLV_VIDEO
+               || lr_aac_adts_check(&a) == LR_OK)
+    {
+        return;
+
+    } else {
+        (void) snprintf(detail, sizeof(detail),
+                        " (object type %u, channel configuration %u, frames "
+                        "of %u)", a.aot, a.channel_config, a.samples);
+
+        formats = LR_FORMAT_M3U8;
+    }
+
+    ngx_live_record_check_codec(r, track, body, formats, detail);
+}
+
+
+/* a track that a format of the template cannot hold is told once */
 
 static void
 ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
-    ngx_live_record_track_t *track, lr_flv_body_t *body)
+    ngx_live_record_track_t *track, lr_flv_body_t *body, unsigned formats,
+    const char *detail)
 {
-    char         buf[32], text[128];
-    unsigned     formats;
+    char         buf[32], text[256];
     const char  *name, *which;
 
     /* flv takes any */
 
-    formats = r->settings.formats & (LR_FORMAT_M3U8 | LR_FORMAT_MP4);
+    formats &= r->settings.formats;
 
     if (formats == 0 || track->told == NGX_LIVE_RECORD_TOLD
         || (track->told && track->refused == body->id))
@@ -519,13 +580,14 @@ ngx_live_record_check_codec(ngx_live_record_recorder_t *r,
             : formats == LR_FORMAT_MP4 ? "mp4" : "m3u8 and mp4";
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "live record: \"%s/%s\" has %s %s, which %s cannot hold: "
+                  "live record: \"%s/%s\" has %s %s%s, which %s cannot hold: "
                   "the rest is recorded", r->settings.app,
                   r->settings.stream, name,
-                  track->type == LR_FLV_VIDEO ? "video" : "audio", which);
+                  track->type == LR_FLV_VIDEO ? "video" : "audio", detail,
+                  which);
 
-    (void) snprintf(text, sizeof(text), "codec %s cannot be held by %s",
-                    name, which);
+    (void) snprintf(text, sizeof(text), "codec %s%s cannot be held by %s",
+                    name, detail, which);
 
     ngx_live_record_queue_error(&r->out, text);
 }

@@ -62,7 +62,8 @@ for my $end (sort keys %code) {
         seconds => 1, end => $end), $code{$end}, "published nothing: $end");
 }
 
-# video of a codec that nobody knows, and sound that m3u8 cannot hold
+# video of a codec that nobody knows, sound that m3u8 cannot hold, and sequence
+# headers that say so
 
 my %other = (
     av01 => rewritten('av01', 9, sub {
@@ -78,6 +79,13 @@ my %other = (
     }),
     speex => rewritten('speex', 8, sub {
         return chr(0xb2) . substr $_[0], 2;
+    }),
+    aac960 => rewritten('aac960', 8, sub {
+        return ord(substr $_[0], 1) ? $_[0] : "\xaf\0\x12\x14";
+    }),
+    avcc => rewritten('avcc', 9, sub {
+        return ord(substr $_[0], 1) ? $_[0]
+            : substr($_[0], 0, 5) . chr(2) . substr($_[0], 6);
     }),
 );
 
@@ -99,12 +107,14 @@ for my $name (sort keys %other) {
         split /\n/, read_file($log);
 
     is(scalar @errors, 1, "$name: one error event");
-    like($errors[0]{text}, qr/$name|Speex|VP6|AV1/i, "$name: it names it");
+    like($errors[0]{text}, $name eq 'aac960' ? qr/AAC \(.* of 960\)/
+        : $name eq 'avcc' ? qr/H\.264 \(unknown version of avcC\)/
+        : qr/$name/i, "$name: it names it");
 }
 
 for my $name (sort keys %other) {
     my @cycles = $t->wait_recorded(1, name => $name);
-    my ($kind, @had) = $name eq 'speex' ? ('v', @video[0 .. 299])
+    my ($kind, @had) = $name =~ /speex|aac/ ? ('v', @video[0 .. 299])
         : ('a', @audio);
     my @segments = segments_of($cycles[0]);
     my @got = $kind eq 'v' ? frames(\@segments, 'v')
@@ -122,9 +132,9 @@ for my $name (sort keys %other) {
     is(join(' ', sort keys %kinds), $kind eq 'v' ? 'video' : 'audio',
         "$name: and nothing else");
 
-    my $what = $name eq 'speex' ? 'audio' : 'video';
+    my $what = $kind eq 'v' ? 'audio' : 'video';
 
-    is(scalar $t->log(qr/\[error\].*"live\/$name" has \S+ $what, which m3u8/),
+    is(scalar $t->log(qr/\[error\].*"live\/$name" has \S+ $what.*, which m3u8/),
         1, "$name: told once");
 }
 
