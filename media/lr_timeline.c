@@ -132,7 +132,7 @@ static int64_t
 lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump)
 {
-    int64_t   target, step, moved;
+    int64_t   target, step, moved, shift;
     unsigned  near;
 
     if (!tl->span) {
@@ -182,6 +182,25 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
         {
             t->offset = t->next;
             t->pending = 0;
+
+            return t->raw + t->offset;
+        }
+    }
+
+    /*
+     * It had jumped alone, and is back: a few frames had wrong timestamps.
+     * To keep what it was moved by would put it out of step for good.
+     */
+
+    if (other->pending) {
+        shift = other->next - other->offset;
+        moved = step - shift;
+
+        if (lr_timeline_near(t, other, moved)
+            && llabs(moved - t->duration) < llabs(step - t->duration))
+        {
+            t->offset -= shift;
+            other->pending = 0;
 
             return t->raw + t->offset;
         }

@@ -9,7 +9,8 @@
  *   - a step of more than LR_TIMELINE_JUMP forward or more than
  *     LR_TIMELINE_BACK backward is a jump: media time goes on where the
  *     track stood, and the wall clock is anchored anew.  The other track
- *     is moved by as much when its own jump comes;
+ *     is moved by as much when its own jump comes; a track that jumps back
+ *     to where it was before that is moved back;
  *   - a track that was silent and comes back where the other one is by now
  *     has not jumped;
  *   - where nothing has come for LR_TIMELINE_PAUSE and the timestamps go on

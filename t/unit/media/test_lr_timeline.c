@@ -334,6 +334,73 @@ many_jumps(void **state)
 }
 
 
+/* some frames of one track have wrong timestamps, and the rest has not */
+
+static void
+wrong_alone(void **state)
+{
+    static const int64_t  steps[] = {
+        -150, -500, -1000, -5000, -9000, -12000, -3600000, 12000, 3600000
+    };
+    static const int64_t  lengths[] = { 1, 80, 400, 3000 };
+
+    sim_t     s;
+    size_t    i, j;
+    jump_t    jump[2];
+    unsigned  video;
+
+    (void) state;
+
+    memset(jump, 0, sizeof(jump));
+
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        for (j = 0; j < sizeof(lengths) / sizeof(lengths[0]); j++) {
+            for (video = 0; video < 2; video++) {
+
+                sim_init(&s);
+                s.origin = 4000000000u;
+                s.settle = 24000;
+
+                jump[0].step = steps[i];
+                jump[1].step = -steps[i];
+
+                jump[0].audio = jump[1].audio = INT32_MAX;
+                jump[0].video = jump[1].video = INT32_MAX;
+
+                /* both tracks have a frame at 20240 */
+
+                if (video) {
+                    jump[0].video = 20240;
+                    jump[1].video = 20240 + lengths[j];
+
+                } else {
+                    jump[0].audio = 20240;
+                    jump[1].audio = 20240 + lengths[j];
+                }
+
+                s.jumps = jump;
+                s.njumps = 2;
+
+                sim_run(&s);
+
+                if (llabs(s.off[0] - s.off[1]) > VIDEO_DUR || s.not_key) {
+                    print_error("%s, step %d for %d: off by %d, %u without "
+                                "key\n", video ? "video" : "audio",
+                                (int) steps[i], (int) lengths[j],
+                                (int) (s.off[0] - s.off[1]), s.not_key);
+                    fail();
+                }
+
+                assert_int_equal(s.jumped, 1);
+                assert_int_equal(s.discontinuities, 1);
+                assert_in_range(s.off[1] + 200, 0, 400);
+                assert_true(s.longest <= 8000);
+            }
+        }
+    }
+}
+
+
 /* a camera that is muted and comes back has not jumped */
 
 static void
@@ -1001,6 +1068,7 @@ main(void)
         cmocka_unit_test(origins),
         cmocka_unit_test(jumps),
         cmocka_unit_test(many_jumps),
+        cmocka_unit_test(wrong_alone),
         cmocka_unit_test(silent_track),
         cmocka_unit_test(silence),
         cmocka_unit_test(clock_steps),
