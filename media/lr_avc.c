@@ -5,7 +5,6 @@
 
 
 #include "lr_avc.h"
-#include "lr_bits.h"
 
 
 /* an SPS with every list and VUI is far below this */
@@ -16,7 +15,6 @@ static int lr_avc_record(lr_buf_t *out, const u_char *p, size_t n,
     const u_char **sps, size_t *sps_len);
 static unsigned lr_avc_is_high(unsigned profile);
 static void lr_avc_skip_scaling(lr_bits_t *b, unsigned n);
-static void lr_avc_aspect(lr_bits_t *b, unsigned *num, unsigned *den);
 
 
 int
@@ -307,10 +305,10 @@ lr_avc_skip_scaling(lr_bits_t *b, unsigned n)
 }
 
 
-static void
+void
 lr_avc_aspect(lr_bits_t *b, unsigned *num, unsigned *den)
 {
-    /* table E-1 */
+    /* table E-1 of both */
 
     static const u_char  sar[][2] = {
         { 1, 1 }, { 1, 1 }, { 12, 11 }, { 10, 11 }, { 16, 11 }, { 40, 33 },

@@ -11,6 +11,7 @@
 #define _LR_AVC_H_INCLUDED_
 
 
+#include "lr_bits.h"
 #include "lr_codec.h"
 
 
@@ -34,6 +35,12 @@ int lr_avc_config(lr_video_t *v, const u_char *p, size_t n);
  * its NAL header; LR_ERROR if it cannot be right: *v is as it was then.
  */
 int lr_avc_sps(lr_video_t *v, const u_char *p, size_t n);
+
+/*
+ * Reads aspect_ratio_idc and what follows it, which are the same in HEVC's
+ * VUI; *num and *den stay as they are if it does not say.
+ */
+void lr_avc_aspect(lr_bits_t *b, unsigned *num, unsigned *den);
 
 
 #endif /* _LR_AVC_H_INCLUDED_ */

@@ -4,18 +4,26 @@
  */
 
 
-#include "lr_bits.h"
+#include "lr_avc.h"
 #include "lr_hevc.h"
 
 
-/* the size stands at the start of an SPS */
-#define LR_HEVC_SPS_MAX  256
+/* an SPS with every list and VUI is far below this */
+#define LR_HEVC_SPS_MAX   1024
 
-#define LR_HEVC_RECORD   23
+#define LR_HEVC_RECORD    23
+
+/* of short-term reference picture sets, and of pictures in one: 7.4.3.2, */
+#define LR_HEVC_SETS_MAX  64
+#define LR_HEVC_DPB_MAX   16
 
 
 static int lr_hevc_record(lr_buf_t *out, const u_char *p, size_t n,
     const u_char **sps, size_t *sps_len);
+static void lr_hevc_aspect(lr_bits_t *b, unsigned layers, unsigned *num,
+    unsigned *den);
+static void lr_hevc_skip_scaling(lr_bits_t *b);
+static void lr_hevc_skip_sets(lr_bits_t *b);
 
 
 int
@@ -140,7 +148,7 @@ lr_hevc_sps(lr_video_t *v, const u_char *p, size_t n)
 {
     u_char     rbsp[LR_HEVC_SPS_MAX];
     uint64_t   width, height, cx, cy, crop[4];
-    unsigned   i, layers, flags, chroma;
+    unsigned   i, layers, flags, chroma, num, den;
     lr_bits_t  b;
 
     if (n < 4 || LR_HEVC_NAL(p[0]) != LR_HEVC_SPS) {
@@ -205,8 +213,139 @@ lr_hevc_sps(lr_video_t *v, const u_char *p, size_t n)
         return LR_ERROR;
     }
 
+    num = 1;
+    den = 1;
+
+    lr_hevc_aspect(&b, layers, &num, &den);
+
     v->width = (unsigned) width;
     v->height = (unsigned) height;
+    v->sar_num = num;
+    v->sar_den = den;
 
     return LR_OK;
+}
+
+
+/* what is between the size and the VUI, 7.3.2.2.1 */
+
+static void
+lr_hevc_aspect(lr_bits_t *b, unsigned layers, unsigned *num, unsigned *den)
+{
+    unsigned  i, poc;
+
+    (void) lr_bits_ue(b);                     /* bit_depth_luma_minus8 */
+    (void) lr_bits_ue(b);                     /* bit_depth_chroma_minus8 */
+    poc = lr_bits_ue(b) + 4;                  /* bits of a picture's number */
+
+    /* for each layer, or for the last one; then the sizes of blocks */
+
+    for (i = lr_bits_get(b, 1) ? layers + 1 : 1; i; i--) {
+        (void) lr_bits_ue(b);
+        (void) lr_bits_ue(b);
+        (void) lr_bits_ue(b);
+    }
+
+    for (i = 0; i < 6; i++) {
+        (void) lr_bits_ue(b);
+    }
+
+    if (lr_bits_get(b, 1) && lr_bits_get(b, 1)) {
+        lr_hevc_skip_scaling(b);
+    }
+
+    lr_bits_skip(b, 2);                       /* amp, sao */
+
+    if (lr_bits_get(b, 1)) {                  /* pcm_enabled_flag */
+        lr_bits_skip(b, 8);
+        (void) lr_bits_ue(b);
+        (void) lr_bits_ue(b);
+        lr_bits_skip(b, 1);
+    }
+
+    lr_hevc_skip_sets(b);
+
+    if (lr_bits_get(b, 1)) {                  /* long_term_ref_pics */
+        for (i = lr_bits_ue(b); i && !b->over; i--) {
+            lr_bits_skip(b, (size_t) poc + 1);
+        }
+    }
+
+    lr_bits_skip(b, 2);                       /* motion vectors, smoothing */
+
+    if (lr_bits_get(b, 1) && lr_bits_get(b, 1)) {
+        lr_avc_aspect(b, num, den);
+    }
+}
+
+
+/* scaling_list_data(), 7.3.4 */
+
+static void
+lr_hevc_skip_scaling(lr_bits_t *b)
+{
+    unsigned  size, matrix, n;
+
+    for (size = 0; size < 4; size++) {
+        for (matrix = 0; matrix < 6; matrix += size == 3 ? 3 : 1) {
+
+            if (lr_bits_get(b, 1) == 0) {
+                (void) lr_bits_ue(b);
+                continue;
+            }
+
+            for (n = (size == 0 ? 16 : 64) + (size > 1); n; n--) {
+                (void) lr_bits_se(b);
+            }
+        }
+    }
+}
+
+
+/* st_ref_pic_set() of all numbers, 7.3.7 */
+
+static void
+lr_hevc_skip_sets(lr_bits_t *b)
+{
+    unsigned  i, j, n, sets, pics;
+
+    sets = lr_bits_ue(b);
+    pics = 0;
+
+    if (sets > LR_HEVC_SETS_MAX) {
+        b->over = 1;
+    }
+
+    for (i = 0; i < sets && !b->over; i++) {
+
+        if (i && lr_bits_get(b, 1)) {
+
+            /* as the one before, with one more, less those not used */
+
+            lr_bits_skip(b, 1);
+            (void) lr_bits_ue(b);
+
+            for (n = 0, j = 0; j <= pics; j++) {
+                n += lr_bits_get(b, 1) || lr_bits_get(b, 1);
+            }
+
+            pics = n;
+
+        } else {
+            n = lr_bits_ue(b);
+            pics = lr_bits_ue(b);
+
+            if (n > LR_HEVC_DPB_MAX || pics > LR_HEVC_DPB_MAX) {
+                b->over = 1;
+                return;
+            }
+
+            pics += n;
+
+            for (j = 0; j < pics; j++) {
+                (void) lr_bits_ue(b);
+                lr_bits_skip(b, 1);
+            }
+        }
+    }
 }

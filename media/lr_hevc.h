@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 8.3.3.1) and the size
- * in the sequence parameter set (H.265 7.3.2.2).
+ * HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 8.3.3.1) and the sequence
+ * parameter set (H.265 7.3.2.2).
  */
 
 
@@ -28,12 +28,12 @@
 #define LR_HEVC_SUFFIX_SEI  40
 
 
-/* as lr_video_config(); the sample aspect ratio is not looked for */
+/* as lr_video_config() */
 int lr_hevc_config(lr_video_t *v, const u_char *p, size_t n);
 
 /*
- * Takes the size from an SPS, which begins with its NAL header; LR_ERROR if
- * it cannot be right: *v is as it was then.
+ * Takes the size and the sample aspect ratio from an SPS, which begins with
+ * its NAL header; LR_ERROR if the size cannot be right: *v is as it was then.
  */
 int lr_hevc_sps(lr_video_t *v, const u_char *p, size_t n);
 
