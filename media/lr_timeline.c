@@ -54,11 +54,16 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     dts = lr_timeline_place(tl, t, other, ts, wall, &jump);
     pts = dts + cts;
 
-    if (t->seen) {
-        if (dts < t->last) {
-            dts = t->last;
+    if (!t->seen) {
+        t->floor = dts;
 
-        } else if (dts > t->last && dts - t->last < 1000) {
+    } else if (dts <= t->last) {
+        dts = t->last;
+
+    } else {
+        t->floor = t->last;
+
+        if (dts - t->last < 1000) {
             t->duration = dts - t->last;
         }
     }
@@ -133,7 +138,7 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump)
 {
     int64_t   target, step, moved, shift;
-    unsigned  near;
+    unsigned  near, between;
 
     if (!tl->span) {
         tl->span = 1;
@@ -171,7 +176,14 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     t->raw += (int32_t) (ts - (uint32_t) t->raw);
 
     step = t->raw + t->offset - t->last;
-    near = lr_timeline_near(t, other, step);
+
+    /*
+     * What falls between the last two has not jumped: some encoders send a
+     * picture's presentation time, or that of the last one was wrong.
+     */
+
+    between = step < 0 && t->last + step >= t->floor;
+    near = between || lr_timeline_near(t, other, step);
 
     if (t->pending) {
         moved = t->raw + t->next - t->last;
@@ -208,7 +220,7 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
 
     if (near || lr_timeline_in_step(t, other)) {
 
-        if (step < 0) {
+        if (step < 0 && !between) {
             t->back = t->last;
             t->stepped = 1;
         }

@@ -16,8 +16,9 @@
  *   - where nothing has come for LR_TIMELINE_PAUSE and the timestamps go on
  *     as if nothing was, or where the wall clock was set, it is anchored
  *     anew, too;
- *   - a smaller step back is made monotonic, the composition offset of
- *     video takes up the difference, so that the presentation time is kept;
+ *   - a smaller step back, or one to between the last two frames, is made
+ *     monotonic, the composition offset of video takes up the difference, so
+ *     that the presentation time is kept;
  *   - a fragment is cut at the first key frame at or after its length, or
  *     the cycle's; without video, at the first audio frame;
  *   - the first one of a span is to have all tracks, as players take what it
@@ -63,6 +64,7 @@ typedef struct {
     int64_t         next;             /* offset after the other's jump */
     int64_t         until;            /* media time up to which it is due */
     int64_t         last;             /* media time of the last frame */
+    int64_t         floor;            /* the same, before it last rose */
     int64_t         back;             /* the same, of its last step back */
     int64_t         duration;         /* of a frame, estimated */
     unsigned        seen:1;           /* in this span */

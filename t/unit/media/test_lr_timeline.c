@@ -401,6 +401,92 @@ wrong_alone(void **state)
 }
 
 
+/* one frame is ahead of its time */
+
+static void
+ahead_alone(void **state)
+{
+    static const int64_t  steps[] = { 120, 500, 5000, 9900 };
+
+    sim_t     s;
+    size_t    i;
+    jump_t    jump[2];
+    unsigned  video;
+
+    (void) state;
+
+    memset(jump, 0, sizeof(jump));
+
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        for (video = 0; video < 2; video++) {
+
+            sim_init(&s);
+            s.settle = 40000;
+
+            jump[0].step = steps[i];
+            jump[1].step = -steps[i];
+
+            jump[0].audio = video ? INT32_MAX : 20240;
+            jump[1].audio = video ? INT32_MAX : 20241;
+            jump[0].video = video ? 20240 : INT32_MAX;
+            jump[1].video = video ? 20241 : INT32_MAX;
+
+            s.jumps = jump;
+            s.njumps = 2;
+
+            sim_run(&s);
+
+            assert_int_equal(s.off[0], 0);
+            assert_int_equal(s.off[1], 0);
+            assert_int_equal(s.jumped, 0);
+            assert_int_equal(s.discontinuities, 0);
+        }
+    }
+}
+
+
+/* timestamps are those of presentation, where pictures are reordered */
+
+static void
+reordered(void **state)
+{
+    static const int64_t  order[] = { 4, 2, 1, 3 };
+
+    sim_t                s;
+    int64_t              gop, t, audio;
+    unsigned             i;
+    lr_timeline_frame_t  f;
+
+    (void) state;
+
+    sim_init(&s);
+    audio = 0;
+
+    lr_timeline_frame(&s.tl, 1, 1, 0, 0, WALL, &f);
+
+    for (gop = 0; gop < 60000; gop += 4 * 100) {
+
+        for (i = 0; i < 4; i++) {
+            t = gop + order[i] * 100;
+
+            for ( /* void */ ; audio < t; audio += AUDIO_DUR) {
+                lr_timeline_frame(&s.tl, 0, 1, (uint32_t) audio, 0,
+                                  WALL + audio, &f);
+                assert_int_equal(f.dts, audio);
+                assert_int_equal(f.jump, 0);
+            }
+
+            lr_timeline_frame(&s.tl, 1, i == 0 && gop % 2000 == 0,
+                              (uint32_t) t, 0, WALL + t, &f);
+            assert_int_equal(f.dts + f.cts, t);
+            assert_int_equal(f.dts, gop + 400);
+            assert_int_equal(f.jump, 0);
+            assert_int_equal(f.discontinuity, 0);
+        }
+    }
+}
+
+
 /* a camera that is muted and comes back has not jumped */
 
 static void
@@ -1069,6 +1155,8 @@ main(void)
         cmocka_unit_test(jumps),
         cmocka_unit_test(many_jumps),
         cmocka_unit_test(wrong_alone),
+        cmocka_unit_test(ahead_alone),
+        cmocka_unit_test(reordered),
         cmocka_unit_test(silent_track),
         cmocka_unit_test(silence),
         cmocka_unit_test(clock_steps),
