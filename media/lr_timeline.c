@@ -54,16 +54,11 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     dts = lr_timeline_place(tl, t, other, ts, wall, &jump);
     pts = dts + cts;
 
-    if (!t->seen) {
-        t->floor = dts;
+    if (t->seen) {
+        if (dts < t->last) {
+            dts = t->last;
 
-    } else if (dts <= t->last) {
-        dts = t->last;
-
-    } else {
-        t->floor = t->last;
-
-        if (dts - t->last < 1000) {
+        } else if (dts > t->last && dts - t->last < 1000) {
             t->duration = dts - t->last;
         }
     }
@@ -126,6 +121,13 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
 
     if (video && tl->fragment_video == -1) {
         tl->fragment_video = dts;
+    }
+
+    if (!t->seen) {
+        t->floor = dts;
+
+    } else if (dts > t->last) {
+        t->floor = t->last;
     }
 
     t->last = dts;
@@ -323,15 +325,23 @@ lr_timeline_in_step(const lr_timeline_track_t *t,
 static unsigned
 lr_timeline_cut(lr_timeline_t *tl, unsigned video, unsigned key, int64_t dts)
 {
-    int64_t   length, max, start;
+    int64_t   length, max, start, silent;
     unsigned  may, due;
 
     if (video) {
         may = key;
 
     } else {
-        may = !tl->video.seen
-              || dts - tl->video.last > LR_TIMELINE_NO_VIDEO;
+
+        /* of a screen that is shared a picture comes now and then */
+
+        silent = 2 * (tl->video.last - tl->video.floor);
+
+        if (silent < LR_TIMELINE_NO_VIDEO) {
+            silent = LR_TIMELINE_NO_VIDEO;
+        }
+
+        may = !tl->video.seen || dts - tl->video.last > silent;
     }
 
     if (lr_timeline_waits(tl, video, dts)) {
@@ -386,9 +396,13 @@ lr_timeline_waits(const lr_timeline_t *tl, unsigned video, int64_t dts)
         return 0;
     }
 
-    /* the first frame of video is to be in it, too */
+    /*
+     * The first frame of video is to be in it, too; and a second one, which
+     * tells how often they come, and without which players do not begin.
+     */
 
     return !tl->video.seen
+           || tl->video.last == tl->video.floor
            || (video && tl->audio_due && !tl->audio.seen);
 }
 

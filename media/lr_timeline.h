@@ -24,7 +24,7 @@
  *   - the first one of a span is to have all tracks, as players take what it
  *     has for all that there is: it is not cut before they have come, for
  *     LR_TIMELINE_WAIT.  Audio is waited for if its sequence header has come,
- *     video always.
+ *     two frames of video always.
  */
 
 
@@ -42,7 +42,10 @@
    then nginx-rtmp has had no answer to its pings */
 #define LR_TIMELINE_PAUSE       120000
 
-/* video that has been silent for so long no longer decides on cuts */
+/*
+ * Video that has been silent for so long, and twice as long as between its
+ * last two frames, no longer decides on cuts.
+ */
 #define LR_TIMELINE_NO_VIDEO    5000
 
 /* a track that a span does not begin with is waited for so long */

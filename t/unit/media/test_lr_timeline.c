@@ -718,6 +718,28 @@ cuts(void **state)
     assert_true(s.longest < 12000);
     assert_true(s.opens >= 10);
 
+    /* a picture now and then is not the end of video */
+
+    sim_init(&s);
+    s.length = 360000;
+    s.video_dur = 12000;
+    s.gop = 36000;
+    sim_run(&s);
+    assert_int_equal(s.opens, 10);
+    assert_int_equal(s.longest, 36000);
+    assert_int_equal(s.not_key, 0);
+
+    /* there are two of them in the first fragment */
+
+    sim_init(&s);
+    s.video_dur = 12000;
+    s.gop = 12000;
+    s.length = 120000;
+    sim_run(&s);
+    assert_int_equal(s.opens, 9);
+    assert_int_equal(s.longest, 24000);
+    assert_int_equal(s.not_key, 0);
+
     /* a GOP longer than the fragment */
 
     sim_init(&s);
@@ -785,11 +807,13 @@ cycles(void **state)
     assert_int_equal(f.wall, WALL);
     assert_int_equal(tl.cycle_start, 100001);
 
-    lr_timeline_init(&tl, 30000, 100000, 99999, 0);
+    lr_timeline_init(&tl, 30000, 100000, 99998, 0);
     lr_timeline_frame(&tl, 1, 1, 7, 0, WALL, &f);
     assert_int_equal(f.cut, LR_CUT_NONE);
     assert_int_equal(f.open, 1);
     lr_timeline_frame(&tl, 1, 1, 8, 0, WALL, &f);
+    assert_int_equal(f.cut, LR_CUT_NONE);
+    lr_timeline_frame(&tl, 1, 1, 9, 0, WALL, &f);
     assert_int_equal(f.cut, LR_CUT_CYCLE);
 }
 
