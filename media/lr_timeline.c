@@ -12,6 +12,9 @@ static int64_t lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     lr_timeline_track_t *other, uint32_t ts, int64_t wall, unsigned *jump);
 static unsigned lr_timeline_paused(lr_timeline_t *tl, int64_t dts,
     int64_t wall);
+static void lr_timeline_anchor(lr_timeline_t *tl, int64_t media,
+    int64_t wall);
+static void lr_timeline_drift(lr_timeline_t *tl, int64_t dts);
 static unsigned lr_timeline_near(const lr_timeline_track_t *t,
     const lr_timeline_track_t *other, int64_t step);
 static unsigned lr_timeline_in_step(const lr_timeline_track_t *t,
@@ -33,6 +36,7 @@ lr_timeline_init(lr_timeline_t *tl, int64_t fragment, int64_t cycle,
     tl->start = start;
     tl->cycle_start = cycle_start;
     tl->fragment_video = -1;
+    tl->late = INT64_MAX;
 
     tl->audio.duration = 23;
     tl->video.duration = 40;
@@ -43,7 +47,7 @@ void
 lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     uint32_t ts, int32_t cts, int64_t wall, lr_timeline_frame_t *f)
 {
-    int64_t               dts, pts;
+    int64_t               dts, pts, late;
     unsigned              jump;
     lr_timeline_track_t  *t, *other;
 
@@ -66,6 +70,12 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     if (tl->arrived && !jump && lr_timeline_paused(tl, dts, wall)) {
         tl->jumped = 1;
         tl->cut = tl->open;
+    }
+
+    late = wall - tl->anchor_wall - (dts - tl->anchor_media);
+
+    if (late < tl->late) {
+        tl->late = late;
     }
 
     tl->arrived = wall;
@@ -94,6 +104,13 @@ lr_timeline_frame(lr_timeline_t *tl, unsigned video, unsigned key,
     }
 
     if (!tl->open || f->cut) {
+
+        if (f->cut && tl->anchored + LR_TIMELINE_DRIFT_FROM < wall) {
+            lr_timeline_drift(tl, dts);
+            f->wall = tl->anchor_wall + (dts - tl->anchor_media);
+        }
+
+        tl->late = INT64_MAX;
 
         /* a cycle that ended while no fragment was open */
 
@@ -146,8 +163,7 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
         tl->span = 1;
         t->raw = ts;
         t->offset = tl->start - t->raw;
-        tl->anchor_media = tl->start;
-        tl->anchor_wall = wall;
+        lr_timeline_anchor(tl, tl->start, wall);
 
         /* the first fragment after a gap, but not the recording's first */
 
@@ -249,8 +265,7 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
     t->offset = target - t->raw;
     t->pending = 0;
 
-    tl->anchor_media = target;
-    tl->anchor_wall = wall;
+    lr_timeline_anchor(tl, target, wall);
     *jump = 1;
 
     return target;
@@ -275,12 +290,45 @@ lr_timeline_paused(lr_timeline_t *tl, int64_t dts, int64_t wall)
     }
 
     if (step > LR_TIMELINE_PAUSE && late > LR_TIMELINE_PAUSE) {
-        tl->anchor_wall = wall;
-        tl->anchor_media = dts;
+        lr_timeline_anchor(tl, dts, wall);
         return 1;
     }
 
     return 0;
+}
+
+
+static void
+lr_timeline_anchor(lr_timeline_t *tl, int64_t media, int64_t wall)
+{
+    tl->anchor_media = media;
+    tl->anchor_wall = wall;
+    tl->anchored = wall;
+    tl->late = INT64_MAX;
+}
+
+
+/*
+ * A fragment ends at this media time.  That a frame comes late may be due to
+ * the way that it took, but of many one took no longer than those before.
+ */
+
+static void
+lr_timeline_drift(lr_timeline_t *tl, int64_t dts)
+{
+    int64_t  late, most;
+
+    late = tl->late;
+
+    if (llabs(late) < LR_TIMELINE_DRIFT_MIN || late < -LR_TIMELINE_DRIFT_MAX
+        || late == INT64_MAX)
+    {
+        return;
+    }
+
+    most = (dts - tl->fragment_start) / LR_TIMELINE_DRIFT_PART;
+
+    tl->anchor_wall += late > most ? most : late < -most ? -most : late;
 }
 
 

@@ -16,6 +16,8 @@
  *   - where nothing has come for LR_TIMELINE_PAUSE and the timestamps go on
  *     as if nothing was, or where the wall clock was set, it is anchored
  *     anew, too;
+ *   - an encoder's clock runs a little fast or slow: in the long run wall
+ *     times follow what arrives, by a small part of each fragment's length;
  *   - a smaller step back, or one to between the last two frames, is made
  *     monotonic, the composition offset of video takes up the difference, so
  *     that the presentation time is kept;
@@ -41,6 +43,17 @@
 /* a stall of the network, after which all comes at once, is no longer: by
    then nginx-rtmp has had no answer to its pings */
 #define LR_TIMELINE_PAUSE       120000
+
+/*
+ * Of a publish that has gone on for LR_TIMELINE_DRIFT_FROM, wall times are
+ * moved at each fragment by at most 1/LR_TIMELINE_DRIFT_PART of its length if
+ * they are more than LR_TIMELINE_DRIFT_MIN off.  What is ahead by more than
+ * LR_TIMELINE_DRIFT_MAX is sent faster than it was taken.
+ */
+#define LR_TIMELINE_DRIFT_FROM  300000
+#define LR_TIMELINE_DRIFT_PART  50
+#define LR_TIMELINE_DRIFT_MIN   1000
+#define LR_TIMELINE_DRIFT_MAX   60000
 
 /*
  * Video that has been silent for so long, and twice as long as between its
@@ -85,7 +98,10 @@ typedef struct {
 
     int64_t         anchor_media;     /* the wall clock at a media time */
     int64_t         anchor_wall;
+    int64_t         anchored;         /* when that was */
     int64_t         arrived;          /* wall time of the last frame */
+    int64_t         late;             /* of the frames of the open fragment, how
+                                         late the one came that came best */
 
     int64_t         start;            /* where the next span begins */
     int64_t         cycle_start;      /* media time of the cycle's start */

@@ -1171,6 +1171,75 @@ clock_steps(void **state)
 }
 
 
+/*
+ * A day of an encoder whose clock makes "media" ms of each "real" ones: how
+ * far wall times are from when their frames came, at most.  Those that wait
+ * on their way, for a minute in an hour, and come all at once do no harm.
+ */
+
+static int64_t
+drift_is(int64_t media, int64_t real, int64_t delay)
+{
+    int64_t              t, wall, before, off, most;
+    lr_timeline_t        tl;
+    lr_timeline_frame_t  f;
+
+    lr_timeline_init(&tl, 30000, 900000, 0, 0);
+    most = 0;
+    before = 0;
+
+    for (t = 0; t < 86400000; t += 200) {
+        wall = WALL + t * real / media;
+
+        if (t && wall % 3600000 < delay) {
+            wall += delay - wall % 3600000;
+        }
+
+        lr_timeline_frame(&tl, 1, t % 2000 == 0, (uint32_t) t, 0, wall, &f);
+
+        assert_int_equal(f.discontinuity, 0);
+
+        if (!f.open) {
+            continue;
+        }
+
+        /* time never goes back, and nothing is bent by much */
+
+        assert_true(before == 0 || llabs(f.wall - before - 30000) <= 600);
+        before = f.wall;
+
+        off = llabs(WALL + t * real / media - f.wall);
+        most = off > most ? off : most;
+    }
+
+    return most;
+}
+
+
+static void
+drift(void **state)
+{
+    (void) state;
+
+    /* none, 100 ppm, 29.97 frames a second that are sent as 30, and 1% */
+
+    assert_int_equal(drift_is(1000, 1000, 0), 0);
+    assert_in_range(drift_is(10000, 10001, 0), 900, 1100);
+    assert_in_range(drift_is(10001, 10000, 0), 900, 1100);
+    assert_in_range(drift_is(1000, 1001, 0), 900, 1100);
+    assert_in_range(drift_is(100, 101, 0), 900, 4000);
+    assert_in_range(drift_is(101, 100, 0), 900, 4000);
+
+    /* a network that stands still */
+
+    assert_in_range(drift_is(1000, 1000, 60000), 0, 2500);
+
+    /* a file that is sent at twice its speed keeps the time it has */
+
+    assert_in_range(drift_is(200, 100, 0), 43000000, 43300000);
+}
+
+
 int
 main(void)
 {
@@ -1184,6 +1253,7 @@ main(void)
         cmocka_unit_test(silent_track),
         cmocka_unit_test(silence),
         cmocka_unit_test(clock_steps),
+        cmocka_unit_test(drift),
         cmocka_unit_test(late_tracks),
         cmocka_unit_test(tracks_apart),
         cmocka_unit_test(clocks_jump),
