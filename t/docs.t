@@ -258,7 +258,7 @@ for my $file (sort glob "$root/ngx_live_record_*.c") {
         $line =~ s/\\"/"/g;
 
         my @words = map { s/^\W+|\s+$//gr }
-            split /"?%-?[0-9]*(?:u?[DLilzs]|V|ui|ud|uD|uL|uz|P|d|s)"?/,
+            split /"?%-?[0-9]*(?:u?[DLilzs]|V|ui|ud|uD|uL|uz|P|d|\*?s)"?/,
             $line;
         my $re = join '.{1,80}?', map { quotemeta } grep { length > 3 }
             @words;
