@@ -23,7 +23,7 @@ static ngx_int_t ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
 static void ngx_live_record_try_key(ngx_cycle_t *cycle,
     ngx_live_record_bucket_t *b);
 static ngx_int_t ngx_live_record_try(ngx_cycle_t *cycle,
-    ngx_core_conf_t *ccf, const char *path, int rights);
+    ngx_core_conf_t *ccf, const char *path, int rights, ngx_err_t *err);
 static void ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool,
     char *pid_path);
 static ngx_uint_t ngx_live_record_within(ngx_str_t *path, ngx_str_t *dir);
@@ -324,10 +324,19 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
     }
 
     rc = ngx_live_record_try(cycle, ccf, (char *) path->data,
-                             R_OK|W_OK|X_OK);
+                             R_OK|W_OK|X_OK, &err);
 
     if (rc != NGX_DECLINED) {
         return rc;
+    }
+
+    /* no rights would help */
+
+    if (err == EROFS) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, err,
+                      "\"%V\" of \"%s\" cannot be written to", path,
+                      directive);
+        return NGX_ERROR;
     }
 
     /*
@@ -348,7 +357,7 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
         fi.st_uid = ccf->user;
 
         rc = ngx_live_record_try(cycle, ccf, (char *) path->data,
-                                 R_OK|W_OK|X_OK);
+                                 R_OK|W_OK|X_OK, &err);
 
         if (rc != NGX_DECLINED) {
             return rc;
@@ -377,6 +386,7 @@ ngx_live_record_make_dir(ngx_cycle_t *cycle, ngx_str_t *path,
 static void
 ngx_live_record_try_key(ngx_cycle_t *cycle, ngx_live_record_bucket_t *b)
 {
+    ngx_err_t         err;
     ngx_core_conf_t  *ccf;
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
@@ -387,7 +397,8 @@ ngx_live_record_try_key(ngx_cycle_t *cycle, ngx_live_record_bucket_t *b)
         return;
     }
 
-    if (ngx_live_record_try(cycle, ccf, (char *) b->cred->path.data, R_OK)
+    if (ngx_live_record_try(cycle, ccf, (char *) b->cred->path.data, R_OK,
+                            &err)
         == NGX_DECLINED)
     {
         ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
@@ -402,12 +413,13 @@ ngx_live_record_try_key(ngx_cycle_t *cycle, ngx_live_record_bucket_t *b)
 /*
  * Whether the user of the workers has these rights on a file or directory:
  * only the kernel knows, with the directories above, the user's other groups
- * and ACLs, so it is asked as that user.  NGX_DECLINED: there are not all.
+ * and ACLs, so it is asked as that user.  NGX_DECLINED: there are not all,
+ * for what *err says.
  */
 
 static ngx_int_t
 ngx_live_record_try(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
-    const char *path, int rights)
+    const char *path, int rights, ngx_err_t *err)
 {
     int        n;
     gid_t      gid, *groups;
@@ -440,6 +452,7 @@ ngx_live_record_try(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
     } else {
         rc = faccessat(AT_FDCWD, path, rights, AT_EACCESS) == 0
              ? NGX_OK : NGX_DECLINED;
+        *err = ngx_errno;
     }
 
     if (seteuid(0) == -1 || setegid(gid) == -1

@@ -603,6 +603,26 @@ sub refused {
 
     is((stat "$dir/roots")[4], 0, 'what is there is not given away');
 
+    # as a service is shut in by systemd
+
+    disk($t, 'ro', '4m');
+    make_dir("$dir/ro/theirs", 0755);
+    system("chown www-data '$dir/ro/theirs'"
+        . " && mount -o remount,ro '$dir/ro'") == 0 or die;
+
+    for my $kind ([ 'live_record_spool', 'ro/theirs', 'bucket' ],
+        [ 'root', 'spool', 'ro/theirs' ])
+    {
+        my ($ok, $out) = $t->test_conf(conf(spool_path => $kind->[1],
+            root => $kind->[2]));
+
+        ok(!$ok, "$kind->[0]: a file system that is read-only");
+        like($out, qr/ of "$kind->[0]" cannot .* \(30: Read-only file /,
+            '... and says so');
+    }
+
+    system('umount', pop @mounts);
+
     my ($ok, $out) = $t->test_conf(conf(spool_path => 'a/b/spool',
         root => 'a/c/root'));
 
