@@ -250,8 +250,7 @@ ngx_int_t ngx_live_record_init_paths(ngx_cycle_t *cycle,
  */
 ngx_int_t ngx_live_record_own(ngx_cycle_t *cycle,
     ngx_live_record_main_conf_t *lmcf);
-void ngx_live_record_paths_taken(ngx_cycle_t *cycle,
-    ngx_live_record_main_conf_t *lmcf);
+void ngx_live_record_paths_taken(ngx_cycle_t *cycle, ngx_str_t *spool);
 
 
 /* ngx_live_record_zone.c */

@@ -226,23 +226,21 @@ ngx_live_record_check_order(ngx_conf_t *cf)
 static ngx_int_t
 ngx_live_record_init_module(ngx_cycle_t *cycle)
 {
+    ngx_str_t                     spool;
     ngx_rtmp_conf_ctx_t          *ctx;
     ngx_live_record_main_conf_t  *lmcf;
 
     ctx = (ngx_rtmp_conf_ctx_t *) ngx_get_conf(cycle->conf_ctx,
                                                ngx_rtmp_module);
 
-    if (ctx == NULL) {
-        return NGX_OK;
+    ngx_str_null(&spool);
+
+    if (ctx) {
+        lmcf = ctx->main_conf[ngx_live_record_module.ctx_index];
+        spool = lmcf->spool;
     }
 
-    lmcf = ctx->main_conf[ngx_live_record_module.ctx_index];
-
-    if (lmcf->spool.len == 0) {
-        return NGX_OK;
-    }
-
-    ngx_live_record_paths_taken(cycle, lmcf);
+    ngx_live_record_paths_taken(cycle, &spool);
 
     return NGX_OK;
 }

@@ -131,10 +131,10 @@ ngx_live_record_own(ngx_cycle_t *cycle, ngx_live_record_main_conf_t *lmcf)
 
     /* what it was started by counts for the start, not for reloads */
 
-    successor = ngx_live_record_last_spool[0]
-                ? ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data)
-                  == 0
-                : ngx_inherited;
+    successor = ngx_is_init_cycle(cycle->old_cycle)
+                ? ngx_inherited
+                : ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data)
+                  == 0;
 
     rc = lr_owner_take((char *) lmcf->spool.data, (char *) ccf->pid.data,
                        successor, uid, &ngx_live_record_owner_next, other);
@@ -186,12 +186,22 @@ ngx_live_record_not_own(ngx_cycle_t *cycle, ngx_str_t *spool, char *pid_path)
 }
 
 
+/* the spool may be empty: there is none any more */
+
 void
-ngx_live_record_paths_taken(ngx_cycle_t *cycle,
-    ngx_live_record_main_conf_t *lmcf)
+ngx_live_record_paths_taken(ngx_cycle_t *cycle, ngx_str_t *spool)
 {
+    u_char  *last;
+
     if (ngx_test_config) {
         return;
+    }
+
+    /* of a configuration that was not taken in the end */
+
+    if (spool->len == 0 && ngx_live_record_owner_next != -1) {
+        close(ngx_live_record_owner_next);
+        ngx_live_record_owner_next = -1;
     }
 
     /* old workers go on with their own descriptors */
@@ -203,19 +213,24 @@ ngx_live_record_paths_taken(ngx_cycle_t *cycle,
     ngx_live_record_owner = ngx_live_record_owner_next;
     ngx_live_record_owner_next = -1;
 
+    last = ngx_live_record_last_spool;
+
     /* they go on in the old spool, and nobody looks after it then */
 
-    if (ngx_live_record_last_spool[0]
-        && ngx_strcmp(ngx_live_record_last_spool, lmcf->spool.data) != 0)
-    {
+    if (*last && spool->len == 0) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "live record: \"live_record_spool\" was \"%s\" and is "
+                      "not set now: what is in it waits there until it is "
+                      "configured again", last);
+
+    } else if (*last && ngx_strcmp(last, spool->data) != 0) {
         ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                       "live record: \"live_record_spool\" was \"%s\" and is "
                       "\"%V\" now: what is in the old one waits there until "
-                      "it is configured again", ngx_live_record_last_spool,
-                      &lmcf->spool);
+                      "it is configured again", last, spool);
     }
 
-    ngx_cpystrn(ngx_live_record_last_spool, lmcf->spool.data,
+    ngx_cpystrn(last, spool->len ? spool->data : (u_char *) "",
                 sizeof(ngx_live_record_last_spool));
 }
 

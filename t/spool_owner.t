@@ -25,6 +25,7 @@ my @video = frames($file, 'v');
 side_by_side(
     another => \&another,
     reloaded => \&reloaded,
+    without => \&without,
     generations => \&generations,
     left => \&left,
 );
@@ -103,6 +104,42 @@ sub reloaded {
 
     $other->stop();
     $other->cleanup();
+    $t->allow(qr/is in use by another nginx/);
+    $t->done();
+}
+
+# by a reload to none at all, which is told, and back, if nobody has taken it
+# meanwhile; also of one that was started by another
+
+sub without {
+    my $t = nginx()->start();
+    my $other = nginx($t->spool());
+    my @none = map { s/^ +live_record(_\w+)? [^;{]*(;|\{(?:[^{}]*)\}).*\n//mgr }
+        $t->{text};
+
+    $t->upgrade();
+    $t->write_conf($none[0]);
+    $t->reload();
+
+    is(scalar $t->log(qr/\[warn\].*"live_record_spool" was "[^"]+" and is /
+        . 'not set now'), 1, 'what may wait in it is told');
+
+    $t->reload();
+    is(scalar $t->log(qr/not set now/), 1, '... once');
+
+    $other->start();
+    pass('another one may have it');
+
+    $t->write_conf($t->{text});
+    $t->signal('HUP');
+    wait_for(sub { $t->log(refusal($other)) }, 10, 'the refusal');
+
+    $other->stop();
+    $other->cleanup();
+    $t->reload();
+    is($t->publish($file, seconds => 4, speed => 8), 0, 'published');
+    recorded($t, 0 .. 99);
+
     $t->allow(qr/is in use by another nginx/);
     $t->done();
 }
