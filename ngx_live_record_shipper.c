@@ -37,6 +37,8 @@
 typedef struct {
     lr_spool_list_t              list;
     int                          rc;
+    ngx_err_t                    err;
+    size_t                       shut;        /* directories, told of */
     uint32_t                     index;
     uint32_t                     workers;
     ngx_thread_task_t            task;
@@ -283,6 +285,7 @@ ngx_live_record_scan_thread(void *data, ngx_log_t *log)
     scan->rc = lr_spool_scan(&scan->list,
                              (char *) ngx_live_record_conf->spool.data,
                              scan->index, scan->workers);
+    scan->err = ngx_errno;
 }
 
 
@@ -323,7 +326,7 @@ ngx_live_record_scan_done(ngx_event_t *ev)
     if (scan->rc != LR_OK) {
         if (!scan->told) {
             scan->told = 1;
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, scan->err,
                           "live record: the spool \"%V\" cannot be read",
                           &ngx_live_record_conf->spool);
         }
@@ -331,6 +334,17 @@ ngx_live_record_scan_done(ngx_event_t *ev)
         return;
     }
 
+    /* each worker sees all of them */
+
+    if (scan->index == 0 && scan->list.shut > scan->shut) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, scan->list.shut_error,
+                      "live record: %uz of the directories in the spool "
+                      "cannot be read, \"%V/%s\" for one: recordings that "
+                      "are there wait", scan->list.shut,
+                      &ngx_live_record_conf->spool, scan->list.shut_path);
+    }
+
+    scan->shut = scan->list.shut;
     scan->told = 0;
     scan->busy = 1;
     scan->done = 0;

@@ -33,6 +33,7 @@ typedef struct {
 
 static int lr_spool_level(lr_spool_list_t *list, const char *spool,
     const char *path, unsigned level, uint32_t index, uint32_t workers);
+static int lr_spool_shut(lr_spool_list_t *list, const char *path);
 static int lr_spool_add(lr_spool_list_t *list, const char *spool,
     const char *path);
 static void lr_spool_usage_level(const char *spool, const char *path,
@@ -54,6 +55,7 @@ lr_spool_scan(lr_spool_list_t *list, const char *spool, uint32_t index,
     }
 
     list->n = 0;
+    list->shut = 0;
 
     return lr_spool_level(list, spool, "", 0, index, workers);
 }
@@ -73,7 +75,7 @@ lr_spool_level(lr_spool_list_t *list, const char *spool, const char *path,
     d = opendir(dir);
 
     if (d == NULL) {
-        return level ? LR_OK : LR_ERROR;
+        return level ? lr_spool_shut(list, path) : LR_ERROR;
     }
 
     rc = LR_OK;
@@ -81,7 +83,8 @@ lr_spool_level(lr_spool_list_t *list, const char *spool, const char *path,
     while (rc == LR_OK && (de = readdir(d)) != NULL) {
 
         if (!lr_name_valid(de->d_name, strlen(de->d_name))
-            || (de->d_type != DT_DIR && de->d_type != DT_UNKNOWN))
+            || (de->d_type != DT_DIR && de->d_type != DT_UNKNOWN)
+            || (level == 0 && strcmp(de->d_name, LR_QUARANTINE_DIR) == 0))
         {
             continue;
         }
@@ -103,6 +106,24 @@ lr_spool_level(lr_spool_list_t *list, const char *spool, const char *path,
     closedir(d);
 
     return rc;
+}
+
+
+/* what has just been removed, or is no directory, is not shut */
+
+static int
+lr_spool_shut(lr_spool_list_t *list, const char *path)
+{
+    if (errno == ENOENT || errno == ENOTDIR) {
+        return LR_OK;
+    }
+
+    if (list->shut++ == 0) {
+        list->shut_error = errno;
+        snprintf(list->shut_path, LR_PATH_MAX, "%s", path);
+    }
+
+    return LR_OK;
 }
 
 

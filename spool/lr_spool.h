@@ -13,6 +13,7 @@
 
 #include "lr_core.h"
 #include "lr_quota.h"
+#include "lr_recording.h"
 
 
 typedef struct {
@@ -25,13 +26,17 @@ typedef struct {
     lr_spool_entry_t   *entries;
     size_t              n;
     size_t              nalloc;
+    size_t              shut;         /* directories that cannot be read */
+    char                shut_path[LR_PATH_MAX];  /* the first of them */
+    int                 shut_error;
 } lr_spool_list_t;
 
 
 /*
  * Lists the recordings in the spool that fall to worker number "index" of
- * "workers": hash(id) mod workers.  A list can be used again.  LR_ERROR:
- * the spool cannot be read, or no memory.
+ * "workers": hash(id) mod workers.  A list can be used again.  LR_ERROR with
+ * errno: the spool cannot be read, or no memory.  Where a directory below it
+ * cannot be read, the list has the others.
  */
 int lr_spool_scan(lr_spool_list_t *list, const char *spool, uint32_t index,
     uint32_t workers);

@@ -63,6 +63,7 @@ lr_survey_look(lr_survey_t *s, const char *spool, size_t max, int64_t now,
     if (rc == LR_OK) {
         memset(&s->sum, 0, sizeof(lr_survey_sum_t));
         s->sum.others = list.n > max ? list.n - max : 0;
+        s->sum.others += list.shut;
 
         rc = lr_survey_merge(s, &list, max);
     }

@@ -165,6 +165,13 @@ for my $place (@places) {
 is(scalar grep({ !/^\d{4}\/\d\d\/\d\d / } $t->log(qr/./)), 0,
     'no line of the log is not one of nginx');
 
+# of those that are shut, the last one is a recording
+
+my $closed = qr/2 of the directories .* "[^"]+\/closed" for one: .*\(13: Perm/;
+
+is(scalar $t->log(qr/\[error\] .*$closed/), 1,
+    'what may be in a directory that is shut is told');
+
 # and it goes on as ever
 
 is($t->publish($file, seconds => 4, name => 'after'), 0, 'published');
@@ -177,7 +184,7 @@ system("chmod -R u+rwX '$spool'");
 
 $t->allow(qr/set aside/, qr/has no object of fragment 1/,
     qr/is tried again/, qr/waits in the spool/, qr/are gone or empty/,
-    qr/bucket "local" refuses/);
+    qr/bucket "local" refuses/, $closed);
 $t->done();
 
 ###############################################################################

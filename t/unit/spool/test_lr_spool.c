@@ -117,6 +117,63 @@ scans(void **state)
 }
 
 
+/*
+ * What cannot be looked into is told, and the rest is there all the same: for
+ * want of descriptors here, as root may look into everything.
+ */
+
+static void
+shut(void **state)
+{
+    int              fd, i;
+    lr_spool_list_t  list;
+    struct rlimit    limit, few;
+
+    static const struct {
+        size_t       n, shut;
+        const char  *path;
+    } found[] = {
+        { 0, 1, "live" }, { 0, 1, "live/cam" }, { 1, 0, NULL }
+    };
+
+    memset(&list, 0, sizeof(list));
+
+    make(*state, "live/cam/20260301");
+    make(*state, "quarantine/a/b");
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = limit;
+    fd = dup(0);
+    assert_int_not_equal(fd, -1);
+    close(fd);
+
+    for (i = 0; i < 3; i++) {
+        few.rlim_cur = fd + i + 1;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        assert_int_equal(lr_spool_scan(&list, *state, 0, 1), LR_OK);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+        assert_int_equal(list.n, found[i].n);
+        assert_int_equal(list.shut, found[i].shut);
+
+        if (list.shut) {
+            assert_string_equal(list.shut_path, found[i].path);
+            assert_int_equal(list.shut_error, EMFILE);
+        }
+    }
+
+    /* these are nothing to be told of */
+
+    errno = ENOENT;
+    assert_int_equal(lr_spool_shut(&list, "removed"), LR_OK);
+    errno = ENOTDIR;
+    assert_int_equal(lr_spool_shut(&list, "file"), LR_OK);
+    assert_int_equal(list.shut, 0);
+
+    lr_spool_free(&list);
+}
+
+
 /* known answers: a recording falls to the same worker in every version */
 
 static void
@@ -358,6 +415,7 @@ main(void)
 #define t(f)  cmocka_unit_test_setup_teardown(f, check_setup, check_teardown)
     const struct CMUnitTest  tests[] = {
         t(scans),
+        t(shut),
         t(hashes),
         t(tidies),
         t(quarantines),
