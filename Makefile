@@ -77,7 +77,7 @@ $(BUILD)/sources: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(BUILD)/nginx/objs/Makefile: config $(BUILD)/sources \
-		| $(if $(findstring $(BUILD),$(NGX_RTMP_MODULE_DIR)),$(BUILD)/nginx-rtmp)
+		| $(if $(filter $(CURDIR)/$(BUILD)/%,$(NGX_RTMP_MODULE_DIR)),$(BUILD)/nginx-rtmp)
 	rm -rf $(BUILD)/nginx
 	mkdir -p $(BUILD)/nginx
 	cp -a $(NGINX_SRC)/. $(BUILD)/nginx/
