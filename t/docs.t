@@ -273,6 +273,13 @@ for my $file (sort glob "$root/ngx_live_record_*.c") {
     }
 }
 
+# what stands above its sections are all of them
+
+my $contents = read_file("$root/docs/operations.md");
+
+is_deeply([ $contents =~ /^- \[([^\]]+)\]/mg ], [ $contents =~ /^## (.*)$/mg ],
+    'operations.md: its contents');
+
 # the functions and files that the design names are there
 
 my $all = join '', map { read_file($_) } glob "$root/*.[ch] $root/core/*.[ch]
@@ -287,7 +294,8 @@ ok(-e "$root/$_", "design.md: $_ is there")
 # no link leads nowhere
 
 for my $file ('README.md', map { "docs/$_" } qw/ directives.md operations.md
-    api.md format.md design.md status.md /)
+    api.md format.md design.md status.md callbacks.md on-demand.md
+    performance.md providers.md reliability.md /)
 {
     my $text = read_file("$root/$file");
     my ($dir) = $file =~ m,^(.*/),;
@@ -316,7 +324,7 @@ my @examples = $readme =~ /```nginx\n(.*?)```/sg;
 is(scalar @examples, 2, 'README has two examples');
 
 SKIP: {
-    skip 'the module is not built', 4
+    skip 'the module is not built', 6
         unless -e "$root/build/ngx_live_record_module.so";
 
     my $t = LiveRecord->new();
@@ -338,6 +346,17 @@ SKIP: {
     ($ok, $out) = $t->test_conf("%%GLOBALS%%\nevents { }\n$example");
     ok($ok, 'so does that of OSS') or diag($out);
     like($example, qr/type oss/, 'which is one of OSS');
+
+    my ($http, @more) = $contents =~ /```nginx\n(.*?)```/sg;
+
+    is(scalar @more, 0, 'operations.md has one example');
+
+    $http =~ s,/var/lib/nginx,%%TESTDIR%%/bucket,;
+    $http =~ s/http \{\K/%%GLOBALS_HTTP%%/;
+    $http =~ s/listen 80/listen 127.0.0.1:%%PORT_HTTP%%/;
+
+    ($ok, $out) = $t->test_conf("%%GLOBALS%%\nevents { }\n$http");
+    ok($ok, '... that works') or diag($out);
 
     $t->cleanup();
 }
