@@ -314,6 +314,25 @@ for my $bad ("$dir/none", "$dir/nginx.conf") {
     }
 }
 
+# nor by the user who asks, at each level
+
+SKIP: {
+    skip 'only root is another user', 9 if $> != 0;
+
+    my $tree = "$dir/tree";
+
+    for my $shut ('app', 'app/cam', 'app/cam/id') {
+        system("mkdir -p '$tree/app/cam/id' && chmod -R 755 '$tree'"
+            . " && chmod 700 '$tree/$shut'") == 0 or die;
+
+        ($rc, $out, $err) = cli_as('www-data', 'inspect', $tree);
+        is($rc, 1, "$shut is shut");
+        is($out, '', 'it is not said that there is nothing');
+        is($err, "live-record: \"$tree/$shut\" cannot be read: "
+            . "Permission denied\n", 'and why');
+    }
+}
+
 my $copy = "$dir/copy";
 
 damaged('record.log', sub { $_ = "\e[31mno journal\n" },
@@ -394,8 +413,19 @@ $t->done();
 
 ###############################################################################
 
-sub cli {
-    my @args = @_;
+sub cli { return cli_as(undef, @_) }
+
+sub cli_as {
+    my ($user, @args) = @_;
+    my $path = $command;
+
+    # which need not be let to where it was built
+
+    if ($user) {
+        $path = "$dir/live-record";
+        system('install', '-m', '755', $command, $path) == 0 or die;
+    }
+
     my $pid = fork();
     die "fork: $!\n" unless defined $pid;
 
@@ -403,7 +433,14 @@ sub cli {
         open STDOUT, '>', "$dir/cli.out" or die;
         open STDERR, '>', "$dir/cli.err" or die;
         $ENV{TMPDIR} = "$dir/tmp";
-        exec $command, @args or POSIX::_exit(127);
+
+        if ($user) {
+            my (undef, undef, $uid, $gid) = getpwnam $user;
+            POSIX::setgid($gid);
+            POSIX::setuid($uid);
+        }
+
+        exec $path, @args or POSIX::_exit(127);
     }
 
     waitpid $pid, 0;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include "live_record.h"
 
 
@@ -216,9 +217,11 @@ lr_tool_walk(lr_tool_list_t *list, const char *dir, unsigned depth)
             list->paths = lr_tool_grow(list->paths, list->n, sizeof(char *));
             list->paths[list->n++] = lr_tool_copy(path);
 
-        } else if (depth > 1 && lr_tool_walk(list, path, depth - 1) != LR_OK
+        } else if ((depth > 1 ? lr_tool_walk(list, path, depth - 1) != LR_OK
+                              : access(path, X_OK) == -1)
                    && errno != ENOENT)
         {
+            list->shut = 1;
             lr_tool_say("\"%s\" cannot be read: %s", path, strerror(errno));
         }
     }

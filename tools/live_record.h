@@ -118,6 +118,7 @@ typedef struct {
 typedef struct {
     char                **paths;
     size_t                n;
+    unsigned              shut:1;     /* a directory cannot be read */
 } lr_tool_list_t;
 
 
@@ -137,7 +138,10 @@ void lr_tool_free(lr_tool_t *t);
 /* 1 if it is the directory of a recording */
 int lr_tool_is_recording(const char *dir);
 
-/* all recordings below a directory, in order; LR_ERROR with errno */
+/*
+ * All recordings below a directory, in order; LR_ERROR with errno.  Of what
+ * cannot be read below it stderr is told.
+ */
 int lr_tool_find(lr_tool_list_t *list, const char *dir);
 
 void lr_tool_list_free(lr_tool_list_t *list);

@@ -490,9 +490,9 @@ lr_tool_inspect_all(const char *dir, const lr_tool_list_t *list)
     int     rc;
     size_t  i;
 
-    rc = LR_TOOL_OK;
+    rc = list->shut ? LR_TOOL_FAILED : LR_TOOL_OK;
 
-    if (list->n == 0) {
+    if (list->n == 0 && !list->shut) {
         printf("there is no recording below \"%s\"\n", dir);
     }
 
