@@ -36,6 +36,7 @@ struct lr_xml_s {
     unsigned             parent:1;    /* the element has had children */
     unsigned             cut:1;       /* the text was longer */
     unsigned             url:1;       /* EncodingType */
+    unsigned             small:1;     /* it is no list */
 
     char                 names[LR_XML_MAX_DEPTH][LR_XML_MAX_NAME];
 };
@@ -98,6 +99,7 @@ lr_xml_error(lr_xml_error_t *e, const char *p, size_t n)
 
     x.leaf = lr_xml_error_leaf;
     x.data = e;
+    x.small = 1;
 
     rc = lr_xml_parse(&x, p, n);
 
@@ -153,6 +155,7 @@ lr_xml_parts(size_t *parts, const char *p, size_t n)
     x.start = lr_xml_parts_start;
     x.leaf = lr_xml_parts_leaf;
     x.data = parts;
+    x.small = 1;
 
     return lr_xml_parse(&x, p, n);
 }
@@ -268,6 +271,10 @@ lr_xml_parse(lr_xml_t *x, const char *p, size_t n)
 
     if (n == 0 || n > LR_XML_MAX_SIZE) {
         return LR_DECLINED;
+    }
+
+    if (x->small && n > LR_XML_MAX_SMALL) {
+        n = LR_XML_MAX_SMALL;
     }
 
     x->parser = XML_ParserCreate(NULL);
@@ -833,6 +840,7 @@ lr_xml_one(lr_xml_one_t *one, char **value, const char *p, size_t n)
 
     x.leaf = lr_xml_one_leaf;
     x.data = one;
+    x.small = 1;
 
     rc = lr_xml_parse(&x, p, n);
 

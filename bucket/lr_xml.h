@@ -17,6 +17,9 @@
 /* of a body; a list of 1000 encoded keys is under 4 MB */
 #define LR_XML_MAX_SIZE   (8 * 1024 * 1024)
 
+/* of any other, which may be read on an event loop: the rest is left out */
+#define LR_XML_MAX_SMALL  (64 * 1024)
+
 #define LR_XML_MAX_TEXT   8192
 #define LR_XML_MAX_DEPTH  16
 

@@ -96,6 +96,28 @@ test_hostile(void **state)
     assert_int_equal(strlen(e.code), sizeof(e.code) - 1);
     assert_string_equal(e.ec, "1");
 
+    /* what makes work, where no store says so much, is left out */
+
+    b.len = 0;
+    lr_buf_puts(&b, "<Error>");
+
+    for (i = 0; i < 100000; i++) {
+        lr_buf_puts(&b, "<a></a>");
+    }
+
+    lr_buf_puts(&b, "<Code>A</Code></Error>");
+    assert_int_equal(lr_xml_error(&e, (char *) b.data, b.len), LR_DECLINED);
+
+    b.len = 0;
+    lr_buf_puts(&b, "<Error><Code>A</Code>");
+
+    for (i = 0; i < 100000; i++) {
+        lr_buf_puts(&b, "<a></a>");
+    }
+
+    assert_int_equal(lr_xml_error(&e, (char *) b.data, b.len), LR_OK);
+    assert_string_equal(e.code, "A");
+
     /* a key that was cut would be another key */
 
     b.len = 0;
