@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "lr_dir.h"
 #include "lr_direct.h"
+#include "lr_plain.h"
 
 
 /* of what goes past the page cache: each is waited for */
@@ -446,7 +447,7 @@ lr_dir_get(const char *root, const char *key, size_t first, size_t max,
         goto failed;
     }
 
-    fd = open(path, O_RDONLY|O_CLOEXEC);
+    fd = lr_plain_open(path, O_RDONLY);
 
     if (fd == -1) {
         if (errno == ENOENT || errno == ENOTDIR) {
@@ -460,9 +461,7 @@ lr_dir_get(const char *root, const char *key, size_t first, size_t max,
         goto failed;
     }
 
-    if (!S_ISREG(st.st_mode)
-        || (first == 0 && (uint64_t) st.st_size > max))
-    {
+    if (first == 0 && (uint64_t) st.st_size > max) {
         errno = EFBIG;
         goto failed;
     }

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "lr_history.h"
+#include "lr_plain.h"
 #include "lr_recording.h"
 
 
@@ -70,7 +71,7 @@ lr_history_append(const char *spool, int64_t now, json_t *line)
     snprintf(path, sizeof(path), "%s/" LR_HISTORY_DIR "/%s.log", spool,
              name);
 
-    fd = open(path, O_WRONLY|O_APPEND|O_CREAT|O_CLOEXEC, 0600);
+    fd = lr_plain_open(path, O_WRONLY|O_APPEND|O_CREAT);
 
     if (fd == -1) {
         free(text);
@@ -182,16 +183,31 @@ static int
 lr_history_file(const char *path, const lr_history_query_t *query,
     json_t *list, size_t *total)
 {
-    int      rc;
-    char    *line;
-    FILE    *f;
-    size_t   size;
-    json_t  *o;
+    int          fd, rc;
+    char        *line;
+    FILE        *f;
+    size_t       size;
+    json_t      *o;
+    struct stat  st;
 
-    f = fopen(path, "re");
+    fd = lr_plain_open(path, O_RDONLY);
+
+    if (fd == -1) {
+        return errno == ENOENT || errno == ENODATA ? LR_OK : LR_ERROR;
+    }
+
+    /* a line that does not end would be read into memory as a whole */
+
+    if (fstat(fd, &st) == 0 && st.st_size > LR_HISTORY_MAX) {
+        close(fd);
+        return LR_OK;
+    }
+
+    f = fdopen(fd, "r");
 
     if (f == NULL) {
-        return errno == ENOENT ? LR_OK : LR_ERROR;
+        close(fd);
+        return LR_ERROR;
     }
 
     rc = LR_OK;

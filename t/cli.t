@@ -12,6 +12,7 @@ use strict;
 
 use Test::More;
 use FindBin;
+use POSIX qw/ mkfifo /;
 
 use lib "$FindBin::Bin/lib";
 use LiveRecord;
@@ -348,6 +349,16 @@ damaged('template.json', sub { $_ = '{' }, qr/template\.json/,
 damaged('ship.log', sub { $_ = "no journal\n" },
     qr/ship\.log cannot be understood: /, qr/^  000001 .* in the spool/m, 1);
 
+# a pipe that nobody writes to is not waited for
+
+copy_of('test');
+unlink "$copy/000003.flv";
+mkfifo("$copy/000003.flv", 0600) or die "$copy: $!\n";
+
+($rc, $out, $err) = cli('render', $copy, '-f', 'ts', '-o', "$dir/pipe.ts");
+is("$rc$out", '1', 'render a pipe');
+like($err, qr/000003\.flv": No data available/, 'and why');
+
 # a torn tag, a torn line, no tables
 
 copy_of('test');
@@ -430,6 +441,7 @@ sub cli_as {
     die "fork: $!\n" unless defined $pid;
 
     if (!$pid) {
+        alarm 60;
         open STDOUT, '>', "$dir/cli.out" or die;
         open STDERR, '>', "$dir/cli.err" or die;
         $ENV{TMPDIR} = "$dir/tmp";

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lr_body.h"
+#include "lr_plain.h"
 #include "live_record.h"
 
 
@@ -247,7 +248,7 @@ lr_tool_copy_open(lr_tool_render_t *r, lr_tool_fragment_t *tf)
 
     (void) lr_fragment_path(path, sizeof(path), r->t.dir, tf->f.number,
                             "flv");
-    from = open(path, O_RDONLY|O_CLOEXEC);
+    from = lr_plain_open(path, O_RDONLY);
 
     if (from == -1 || lr_fragment_scan(from, &rows, &n, &good) != LR_OK) {
         goto done;

@@ -478,6 +478,7 @@ deletes(void **state)
 static void
 gets(void **state)
 {
+    char      path[CHECK_PATH];
     lr_buf_t  b;
 
     memset(&b, 0, sizeof(b));
@@ -492,6 +493,17 @@ gets(void **state)
                      LR_DECLINED);
     assert_int_equal(lr_dir_get(*state, "a", 0, 9, &b, err, sizeof(err)),
                      LR_ERROR);
+
+    /* a pipe that nobody writes to is not waited for */
+
+    snprintf(path, sizeof(path), "%s/a/pipe", (char *) *state);
+    assert_int_equal(mkfifo(path, 0600), 0);
+
+    alarm(20);
+    assert_int_equal(lr_dir_get(*state, "a/pipe", 0, 9, &b, err, sizeof(err)),
+                     LR_ERROR);
+    alarm(0);
+
     assert_int_equal(lr_dir_get(*state, "a/b", 0, 4, &b, err, sizeof(err)),
                      LR_ERROR);
     assert_int_equal(lr_dir_get(*state, "a/b", 0, 5, &b, err, sizeof(err)),

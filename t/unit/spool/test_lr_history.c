@@ -132,6 +132,44 @@ damage(void **state)
 }
 
 
+/* what is no file of ours is left out, and not waited for */
+
+static void
+foreign(void **state)
+{
+    char                path[CHECK_PATH];
+    size_t              total;
+    lr_history_query_t  q;
+
+    memset(&q, 0, sizeof(q));
+    q.from = NOW;
+    q.to = NOW + 100;
+    q.limit = 100;
+
+    append(*state, NOW, "a", "success");
+    check_path(path, *state, LR_HISTORY_DIR "/20260301.log");
+
+    assert_int_equal(truncate(path, LR_HISTORY_MAX), 0);
+    assert_int_equal(count(*state, &q, &total), 1);
+    assert_int_equal(truncate(path, LR_HISTORY_MAX + 1), 0);
+    assert_int_equal(count(*state, &q, &total), 0);
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+
+    alarm(20);
+    assert_int_equal(lr_history_append(*state, NOW,
+                                       json_pack("{s:s}", "a", "b")),
+                     LR_ERROR);
+    assert_int_equal(count(*state, &q, &total), 0);
+    alarm(0);
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(count(*state, &q, &total), 0);
+}
+
+
 static void
 expires(void **state)
 {
@@ -192,6 +230,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         t(queries),
         t(damage),
+        t(foreign),
         t(expires),
         t(full),
     };
