@@ -16,6 +16,8 @@
 
 #define LR_HEVC_NAL(b)      (((b) >> 1) & 0x3f)
 
+#define LR_HEVC_RASL_N      8
+#define LR_HEVC_RASL_R      9
 #define LR_HEVC_VCL_LAST    31
 #define LR_HEVC_IRAP_FIRST  16
 #define LR_HEVC_IRAP_LAST   23

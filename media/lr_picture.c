@@ -55,10 +55,12 @@ lr_picture_begin(lr_picture_t *p, const lr_flv_body_t *b, size_t size)
     p->broken = 0;
     p->slice = 0;
     p->first = 0;
+    p->tied = 0;
     p->any = 0;
     p->trailing = 0;
     p->skip = b->header;
     p->left = size;
+    p->key = b->key;
 
     p->known = p->length_size == 0 || b->codec != p->codec
                || b->kind != LR_FLV_FRAME;
@@ -164,6 +166,7 @@ lr_picture_avc(lr_picture_t *p, size_t len)
 
         p->first = len > 1 && (nal[1] & 0x80)
                    && (type <= LR_AVC_PART_A || type == LR_AVC_IDR);
+        p->tied = p->key && type != LR_AVC_IDR;
         p->slice = 1;
         p->known = 1;
 
@@ -187,6 +190,12 @@ lr_picture_hevc(lr_picture_t *p, size_t len)
         /* first_slice_segment_in_pic_flag, H.265 7.3.6.1 */
 
         p->first = len > 2 && (nal[2] & 0x80);
+
+        /* a CRA picture is an entry as good as any, but for its RASL ones */
+
+        p->tied = type == LR_HEVC_RASL_N || type == LR_HEVC_RASL_R
+                  || (p->key && (type < LR_HEVC_IRAP_FIRST
+                                 || type > LR_HEVC_IRAP_LAST));
         p->slice = 1;
         p->known = 1;
 
@@ -223,7 +232,7 @@ lr_picture_end(lr_picture_t *p)
         p->open = 1;
         p->held = 0;
 
-        return 0;
+        return p->tied ? LR_SAMPLE_TIED : 0;
     }
 
     if (p->trailing && p->open && !p->held) {

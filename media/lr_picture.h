@@ -2,10 +2,11 @@
 /*
  * Copyright (C) the ngx_live_record authors
  *
- * Whether a message of video is a picture: LR_SAMPLE_NEXT and _PREV of its
- * row.  Walks the lengths before NAL units (ISO/IEC 14496-15 5.3.4.2, 8.3.4)
- * as far as the first slice, and says of each message what lr_ts.c makes of
- * it: where this one begins a picture, a PES packet with times does.
+ * Whether a message of video is a picture, and where decoding can begin:
+ * LR_SAMPLE_NEXT, _PREV and _TIED of its row.  Walks the lengths before NAL
+ * units (ISO/IEC 14496-15 5.3.4.2, 8.3.4) as far as the first slice, and says
+ * of each message what lr_ts.c makes of it: where this one begins a picture,
+ * a PES packet with times does.
  */
 
 
@@ -33,10 +34,12 @@ typedef struct {
     uint8_t         have;             /* bytes in head */
     uint8_t         want;
     u_char          head[LR_PICTURE_HEAD];
+    unsigned        key:1;            /* as the publisher says */
     unsigned        known:1;          /* no more of it is needed */
     unsigned        broken:1;
     unsigned        slice:1;          /* one was found */
     unsigned        first:1;          /* of a picture */
+    unsigned        tied:1;           /* its picture is */
     unsigned        any:1;            /* a NAL unit that is not an AUD */
     unsigned        trailing:1;       /* it is one that ends a picture */
 
@@ -63,8 +66,9 @@ void lr_picture_begin(lr_picture_t *p, const lr_flv_body_t *b, size_t size);
 int lr_picture_feed(lr_picture_t *p, const u_char *data, size_t n);
 
 /*
- * Ends the message: 0 for a picture, LR_SAMPLE_NEXT or LR_SAMPLE_PREV.  What
- * is broken, has no sequence header or is of another codec is a picture.
+ * Ends the message: 0 or LR_SAMPLE_TIED for a picture, LR_SAMPLE_NEXT or
+ * LR_SAMPLE_PREV.  What is broken, has no sequence header or is of another
+ * codec is a picture, and not tied.
  */
 unsigned lr_picture_end(lr_picture_t *p);
 

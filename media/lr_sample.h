@@ -19,6 +19,13 @@
 #define LR_SAMPLE_CONFIG    0x04      /* a sequence header, not a frame */
 
 /*
+ * A picture that cannot be decoded where decoding begins at the key frame
+ * that it is, or that was last: of intra refresh or an open GOP.
+ */
+
+#define LR_SAMPLE_TIED      0x08
+
+/*
  * A message of video need not be a picture: what has none in it is a part
  * of the access unit that comes next, further slices go on with the one
  * before.

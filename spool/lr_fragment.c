@@ -579,7 +579,7 @@ lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n)
 {
     int64_t   end, first, last[2], step[2];
     uint32_t  i;
-    unsigned  t, seen[2];
+    unsigned  t, keys, flags, seen[2];
 
     end = 0;
     first = f->media - f->base;
@@ -589,21 +589,34 @@ lr_fragment_measure(lr_fragment_t *f, const lr_row_t *rows, uint32_t n)
     step[1] = 40;
 
     f->independent = 1;
+    keys = 0;
 
     for (i = 0; i < n; i++) {
+        flags = rows[i].flags;
 
-        if (rows[i].flags & LR_SAMPLE_CONFIG) {
+        if (flags & LR_SAMPLE_CONFIG) {
             continue;
         }
 
-        t = rows[i].flags & LR_SAMPLE_VIDEO ? 1 : 0;
+        t = flags & LR_SAMPLE_VIDEO ? 1 : 0;
+
+        /* up to the second key frame: what is tied later has all it needs */
+
+        if (t && keys < 2 && !(flags & LR_SAMPLE_PREV)) {
+
+            if ((flags & (LR_SAMPLE_KEY|LR_SAMPLE_NEXT)) == LR_SAMPLE_KEY) {
+                keys++;
+            }
+
+            if ((keys == 0 && !(flags & LR_SAMPLE_KEY))
+                || (keys < 2 && flags & LR_SAMPLE_TIED))
+            {
+                f->independent = 0;
+            }
+        }
 
         if (!seen[t]) {
             seen[t] = 1;
-
-            if (t && !(rows[i].flags & LR_SAMPLE_KEY)) {
-                f->independent = 0;
-            }
 
         } else if (rows[i].dts > last[t] && rows[i].dts - last[t] < 1000) {
             step[t] = rows[i].dts - last[t];

@@ -54,6 +54,9 @@ my $slices = media('rows_slices', @small, x264 => 'slices=4:aud=1');
 my $mp3 = media('rows_mp3', @small, audio => 'mp3');
 my $hevc = media('rows_hevc', @small, video => 'hevc');
 my $hvc1 = media('rows_hvc1', @small, video => 'hevc', enhanced => 1);
+my $open = media('rows_open', @small, x264 => 'open-gop=1:b-adapt=0');
+my $hevc_open = media('rows_hevc_open', @small, video => 'hevc',
+    x265 => 'open-gop=1:b-adapt=0');
 my $apart = $t->dir() . '/apart.flv';
 
 write_file($apart, take_apart(read_file(source($slices))));
@@ -68,6 +71,8 @@ my @cases = (
     [ 'mp3', $mp3, {}, 0x00, 0x80 ],
     [ 'hevc', $hevc, {}, 0x80 ],
     [ 'hvc1', $hvc1, {}, 0x80, 0xc0 ],
+    [ 'open', $open, {}, 0x08, 0x80 ],
+    [ 'hevc_open', $hevc_open, {}, 0x08, 0x80 ],
 );
 
 # the bucket takes nothing, so all stays in the spool
@@ -131,7 +136,7 @@ sub rows_ok {
 
             $rows++;
             $seen{$_}++ for grep { $_ < 0x40 ? $is & $_ : ($is & 0xc0) == $_ }
-                0x10, 0x20, 0x40, 0x80, 0xc0;
+                0x08, 0x10, 0x20, 0x40, 0x80, 0xc0;
             $seen{0}++ if ($is & 0xc0) == 0;
 
             push @bad, sprintf '%d: row %d is %#x, not %#x', $number, $i,
@@ -223,7 +228,12 @@ sub judge {
         } elsif (!$picture || $waits
             || ord(substr $nals[$slice], $hevc ? 2 : 1, 1) & 0x80)
         {
+            my $n = $types[$slice];
+
             ($picture, $waits) = (1);
+            $flags |= 8 if $hevc ? $n == 8 || $n == 9
+                || ($flags & 2 && ($n < 16 || $n > 23))
+                : $flags & 2 && $n != 5;
 
         } else {
             $flags |= 0x20;

@@ -1577,7 +1577,7 @@ sub encoders {
         push @args, '-c:v', 'libx265', '-preset', 'ultrafast',
             '-pix_fmt', 'yuv420p', '-tag:v', 'hvc1', '-x265-params',
             "log-level=none:keyint=$gop:min-keyint=$gop:scenecut=0:"
-            . "open-gop=0:bframes=$o{bframes}";
+            . "bframes=$o{bframes}:" . ($o{x265} || 'open-gop=0');
     }
 
     push @args, '-b:v', $o{bitrate}, '-minrate', $o{bitrate}, '-maxrate',

@@ -434,10 +434,15 @@ flags(void **state)
         { LR_FLV_VIDEO, 10, "\xa3" "avc1\0\0\0\1\xa",
           LR_SAMPLE_VIDEO|LR_SAMPLE_NEXT|0x80 },
         { LR_FLV_VIDEO, 11, "\x27\1\0\0\0\0\0\0\2\x65\x48",
-          LR_SAMPLE_VIDEO|0x80 }
+          LR_SAMPLE_VIDEO|0x80 },
+
+        /* a key frame of an open GOP */
+
+        { LR_FLV_VIDEO, 11, "\x17\1\0\0\0\0\0\0\2\x61\x88",
+          LR_SAMPLE_VIDEO|LR_SAMPLE_KEY|LR_SAMPLE_TIED|0x80 }
     };
     static const unsigned  header[] = {
-        5, 5, 2, 5, 5, 5, 2, 1, 8, 5, 1, 5, 5, 5
+        5, 5, 2, 5, 5, 5, 2, 1, 8, 5, 1, 5, 5, 5, 5
     };
 
     int        fd;
@@ -633,6 +638,78 @@ measures(void **state)
 }
 
 
+/* which pictures are tied to those of the fragment before */
+
+static void
+independence(void **state)
+{
+    static const struct {
+        unsigned    independent;
+        unsigned    flags[6];
+    } t[] = {
+#define V     LR_SAMPLE_VIDEO
+#define K     (V|LR_SAMPLE_KEY)
+#define T     LR_SAMPLE_TIED
+#define NEXT  LR_SAMPLE_NEXT
+#define PREV  LR_SAMPLE_PREV
+        { 1, { K, V, V, K, V, V } },
+        { 0, { K|T, V, V, K, V, V } },
+        { 0, { V, K, V, V, V, V } },
+        { 0, { LR_SAMPLE_KEY, K|T, V, V, V, V } },
+
+        /* what is needed is in the fragment itself */
+
+        { 1, { K, V, K|T, V, K|T, V } },
+        { 1, { K, K|T, V|T, V|T, V, V } },
+
+        /* RASL pictures, maybe with RADL ones among them */
+
+        { 0, { K, V|T, V|T, V, K, V } },
+        { 0, { K, V, V|T, V, V, V } },
+        { 1, { K, V, K, V|T, V|T, V } },
+
+        /* the picture is in a message to come, and in more than one */
+
+        { 1, { K|NEXT, K, K|PREV, V, V, K|T } },
+        { 0, { K|NEXT, K|NEXT, K|T, V, V, V } },
+        { 0, { K|NEXT, V, V, V, V, V } },
+        { 0, { V|NEXT, K, V, V, V, V } },
+        { 0, { K, K|PREV, K|PREV, V|T, V, K } },
+
+        /* without video */
+
+        { 1, { LR_SAMPLE_KEY, LR_SAMPLE_KEY, LR_SAMPLE_KEY, LR_SAMPLE_KEY,
+               LR_SAMPLE_KEY, LR_SAMPLE_KEY } },
+        { 1, { V|LR_SAMPLE_CONFIG, LR_SAMPLE_KEY, K, V, V, V } }
+#undef V
+#undef K
+#undef T
+#undef NEXT
+#undef PREV
+    };
+
+    size_t         i, k;
+    lr_row_t       rows[6];
+    lr_fragment_t  f;
+
+    (void) state;
+
+    memset(&f, 0, sizeof(f));
+    memset(rows, 0, sizeof(rows));
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+
+        for (k = 0; k < 6; k++) {
+            rows[k].dts = (int32_t) k * 40;
+            rows[k].flags = t[i].flags[k];
+        }
+
+        lr_fragment_measure(&f, rows, 6);
+        assert_int_equal(f.independent, t[i].independent);
+    }
+}
+
+
 static void
 failing_disk(void **state)
 {
@@ -800,6 +877,7 @@ main(void)
         t(flags),
         t(windows),
         t(measures),
+        t(independence),
         t(failing_disk),
     };
 
