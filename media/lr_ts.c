@@ -32,7 +32,9 @@ typedef enum {
 typedef struct {
     const u_char   *start;
     const u_char   *end;
-    size_t          len;      /* as Annex B, without AUDs */
+    const u_char   *slices;   /* where they begin */
+    const u_char   *last;     /* and those of the last field or picture */
+    size_t          len;      /* as Annex B, with AUDs between these only */
     unsigned        sets;
     unsigned        vcl:1;
     unsigned        first:1;  /* the first slice of a picture */
@@ -61,6 +63,8 @@ static void lr_ts_hold(lr_ts_t *ts, const lr_ts_nals_t *nals);
 static void lr_ts_scan(lr_ts_t *ts, const u_char *p, size_t n,
     lr_ts_nals_t *nals);
 static lr_ts_nal_e lr_ts_nal(unsigned hevc, unsigned type);
+static unsigned lr_ts_first(unsigned hevc, unsigned type, const u_char *p,
+    size_t len);
 static size_t lr_ts_nal_len(const u_char *p, unsigned size);
 static void lr_ts_put_nals(lr_ts_t *ts, const lr_ts_nals_t *nals);
 static void lr_ts_audio(lr_ts_t *ts, const lr_flv_body_t *b,
@@ -641,8 +645,8 @@ lr_ts_hold(lr_ts_t *ts, const lr_ts_nals_t *nals)
 static void
 lr_ts_scan(lr_ts_t *ts, const u_char *p, size_t n, lr_ts_nals_t *nals)
 {
-    size_t         len;
-    unsigned       size, hevc, type, any;
+    size_t         len, auds;
+    unsigned       size, hevc, type, any, first;
     const u_char  *end;
 
     memset(nals, 0, sizeof(lr_ts_nals_t));
@@ -651,6 +655,7 @@ lr_ts_scan(lr_ts_t *ts, const u_char *p, size_t n, lr_ts_nals_t *nals)
     size = ts->vconf.length_size;
     nals->start = p;
     end = p + n;
+    auds = 0;
     any = 0;
 
     while (p != end) {
@@ -678,27 +683,26 @@ lr_ts_scan(lr_ts_t *ts, const u_char *p, size_t n, lr_ts_nals_t *nals)
         switch (lr_ts_nal(hevc, type)) {
 
         case LR_TS_AUD:
+            auds += nals->vcl ? 4 + len : 0;
             p += len;
             continue;
 
         case LR_TS_VCL:
+            first = lr_ts_first(hevc, type, p, len);
+
             if (!nals->vcl) {
                 nals->vcl = 1;
+                nals->first = first;
+                nals->irap = hevc ? type >= LR_HEVC_IRAP_FIRST
+                                    && type <= LR_HEVC_IRAP_LAST
+                                  : type == LR_AVC_IDR;
+                nals->slices = p;
+            }
 
-                if (hevc) {
-                    nals->first = len > 2 && (p[2] & 0x80);
-                    nals->irap = type >= LR_HEVC_IRAP_FIRST
-                                 && type <= LR_HEVC_IRAP_LAST;
-
-                } else {
-
-                    /* first_mb_in_slice is ue(v): one bit if it is 0 */
-
-                    nals->first = len > 1 && (p[1] & 0x80)
-                                  && (type <= LR_AVC_PART_A
-                                      || type == LR_AVC_IDR);
-                    nals->irap = type == LR_AVC_IDR;
-                }
+            if (first) {
+                nals->last = p;
+                nals->len += auds;
+                auds = 0;
             }
 
             nals->len += 3;
@@ -768,6 +772,22 @@ lr_ts_nal(unsigned hevc, unsigned type)
 }
 
 
+/* whether a slice is the first one of a field or picture */
+
+static unsigned
+lr_ts_first(unsigned hevc, unsigned type, const u_char *p, size_t len)
+{
+    if (hevc) {
+        return len > 2 && (p[2] & 0x80);
+    }
+
+    /* first_mb_in_slice is ue(v): one bit if it is 0 */
+
+    return len > 1 && (p[1] & 0x80)
+           && (type <= LR_AVC_PART_A || type == LR_AVC_IDR);
+}
+
+
 static size_t
 lr_ts_nal_len(const u_char *p, unsigned size)
 {
@@ -811,13 +831,17 @@ lr_ts_put_nals(lr_ts_t *ts, const lr_ts_nals_t *nals)
 
         kind = lr_ts_nal(hevc, hevc ? LR_HEVC_NAL(p[0]) : LR_AVC_NAL(p[0]));
 
-        if (kind == LR_TS_AUD) {
+        /* of two fields in a message each is an access unit, H.264 7.4.1.2.3 */
+
+        if (kind == LR_TS_AUD
+            && !(nals->vcl && p > nals->slices && p < nals->last))
+        {
             continue;
         }
 
-        /* parameter sets need the longer start code, H.264 B.1.2 */
+        /* these need the longer start code, H.264 B.1.2 */
 
-        if (kind == LR_TS_SET) {
+        if (kind == LR_TS_SET || kind == LR_TS_AUD) {
             lr_ts_mux_put(&ts->mux, "\0\0\0\1", 4);
 
         } else {

@@ -421,9 +421,27 @@ test_access_unit(void **state)
     nal(b, 4, "", 0, 0);
     nal(b, 4, "\x41\x88", 2, 2);
 
+    /* two fields, each with an AUD; one for nothing */
+
+    b = video(t, 160, 0, 0);
+    nal(b, 4, "\x09\x30", 2, 2);
+    nal(b, 4, "\x41\x88", 2, 2);
+    nal(b, 4, "\x41\x42", 2, 2);
+    nal(b, 4, "\x09\x30", 2, 2);
+    nal(b, 4, "\x06\x05", 2, 2);
+    nal(b, 4, "\x41\x89", 2, 2);
+    nal(b, 4, "\x09\x30", 2, 2);
+
+    /* an encoder that knows no better puts one before each slice */
+
+    b = video(t, 200, 0, 0);
+    nal(b, 4, "\x41\x88", 2, 2);
+    nal(b, 4, "\x09\x30", 2, 2);
+    nal(b, 4, "\x41\x42", 2, 2);
+
     run(t);
     assert_int_equal(t->skipped, 0);
-    assert_int_equal(count(t, VIDEO), 4);
+    assert_int_equal(count(t, VIDEO), 6);
 
     memcpy(buf, aud, 6);
     memcpy(buf + 6, annexb, 22);
@@ -439,6 +457,11 @@ test_access_unit(void **state)
 
     memcpy(buf + 6, "\0\0\1\x41\x88", 5);
     payload(t, pes(t, VIDEO, 3), buf, 11);
+
+    memcpy(buf + 11, "\0\0\1\x41\x42\0\0\0\1\x09\x30", 11);
+    memcpy(buf + 22, "\0\0\1\x06\x05\0\0\1\x41\x89", 10);
+    payload(t, pes(t, VIDEO, 4), buf, 32);
+    payload(t, pes(t, VIDEO, 5), buf, 16);
 }
 
 
