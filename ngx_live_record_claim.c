@@ -366,6 +366,7 @@ ngx_live_record_keep(ngx_live_record_recorder_t *r,
     e = ngx_alloc(sizeof(ngx_live_record_early_t) + size, ngx_cycle->log);
     if (e == NULL) {
         ngx_live_record_lose(r, size, "no memory");
+        r->suspended = 1;
         return;
     }
 

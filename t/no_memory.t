@@ -3,8 +3,9 @@
 # Copyright (C) the ngx_live_record authors
 
 # Memory that is not there at the worst moments: for the table of a fragment,
-# which grows; and for the end of a publish, of which nothing may be left that
-# would keep the stream, or the worker.
+# which grows; for frames that wait for an answer on demand; and for the end of
+# a publish, of which nothing may be left that would keep the stream, or the
+# worker.
 
 ###############################################################################
 
@@ -23,12 +24,21 @@ use LiveRecord;
 my $t = LiveRecord->new();
 my $so = $t->dir() . '/nomemory.so';
 my $control = $t->dir() . '/control';
+my $answer = $t->dir() . '/answer';
 
 system($ENV{CC} || 'cc', '-std=gnu99', '-O2', '-fPIC', '-shared', '-o', $so,
     "$FindBin::Bin/lib/nomemory.c") == 0
     or die "nomemory.so could not be built\n";
 
 memory();
+
+$t->start_http('ASK', sub {
+    select undef, undef, undef, 0.05 while !-e $answer;
+    return (200, [ 'Content-Type', 'application/json' ],
+        '{"NeedRecord":true}');
+});
+
+$t->start_http('NOTIFY', sub { return 200 });
 
 $t->write_conf(<<'EOF_CONF');
 %%GLOBALS%%
@@ -59,6 +69,24 @@ rtmp {
                 bucket local;
                 fragment 30s;
                 grace 2s;
+            }
+        }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_ASKED%%;
+        live_record_domain ask.example.com;
+        live_record_notify http://127.0.0.1:%%PORT_NOTIFY%%/
+                           on_demand=http://127.0.0.1:%%PORT_ASK%%/;
+
+        application asked {
+            live on;
+
+            live_record * {
+                bucket local;
+                fragment 5s;
+                grace 2s;
+                on_demand callback;
             }
         }
     }
@@ -98,6 +126,33 @@ my $found = map { (frames($_->{file}, 'v'), packets($_->{file}, 'a')) }
     @segments;
 
 is($found + ($lost || 0), @video + @audio, 'table: all that is lost is told');
+
+# of frames that are kept some are missing: those after them are of no use
+
+$p = $t->start_publish($file, app => 'asked', name => 'early',
+    port => $t->port('ASKED'), seconds => 8, speed => 1);
+
+$p->wait_media(1500);
+memory(8192);
+$p->wait_media(2100);
+memory();
+$p->wait_media(2300);
+write_file($answer, '');
+
+is($p->wait(), 0, 'early: published');
+
+($list) = $t->wait_recorded(1, app => 'asked', name => 'early');
+@segments = @{parse_m3u8($list)->{segments}};
+
+playlist_ok($list, 'early: playlist');
+is((grep { $_->{discontinuity} } @segments), 1, 'early: one gap');
+
+# pictures that were sent before the gap may be shown in it
+
+my $gap = is_subsequence([ map { frames($_->{file}, 'v') } @segments ],
+    [ @video[0 .. 199] ], 'early: video', runs => 2, missing => 60);
+
+cmp_ok($gap->{missing}, '>', 10, 'early: frames are lost');
 
 # one that has fallen silent, so that nothing of it waits to be written
 
