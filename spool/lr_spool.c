@@ -109,13 +109,24 @@ lr_spool_level(lr_spool_list_t *list, const char *spool, const char *path,
 }
 
 
-/* what has just been removed, or is no directory, is not shut */
+/*
+ * What has just been removed, or is no directory, is not shut.  Without
+ * descriptors or memory nothing is known: what is not found is not gone.
+ */
 
 static int
 lr_spool_shut(lr_spool_list_t *list, const char *path)
 {
-    if (errno == ENOENT || errno == ENOTDIR) {
+    switch (errno) {
+
+    case ENOENT:
+    case ENOTDIR:
         return LR_OK;
+
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return LR_ERROR;
     }
 
     if (list->shut++ == 0) {

@@ -10,7 +10,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <sys/resource.h>
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+
+/* the end of the path of a directory that may not be read, or NULL */
+
+static const char  *closed;
+
+
+static DIR *
+test_lr_opendir(const char *path)
+{
+    size_t  n, len;
+
+    n = closed ? strlen(closed) : 0;
+    len = strlen(path);
+
+    if (n && len > n && strcmp(path + len - n, closed) == 0) {
+        errno = EACCES;
+        return NULL;
+    }
+
+    return opendir(path);
+}
+
+
+#define opendir(path)  test_lr_opendir(path)
 #include "../../../spool/lr_spool.c"
+#undef opendir
 #include "spool_check.h"
 
 
@@ -117,48 +147,38 @@ scans(void **state)
 }
 
 
-/*
- * What cannot be looked into is told, and the rest is there all the same: for
- * want of descriptors here, as root may look into everything.
- */
+/* what cannot be looked into is told, and the rest is there all the same */
 
 static void
 shut(void **state)
 {
-    int              fd, i;
+    size_t           i;
     lr_spool_list_t  list;
-    struct rlimit    limit, few;
 
     static const struct {
-        size_t       n, shut;
         const char  *path;
+        size_t       n, shut;
     } found[] = {
-        { 0, 1, "live" }, { 0, 1, "live/cam" }, { 1, 0, NULL }
+        { "live", 0, 1 }, { "live/cam", 1, 1 }, { NULL, 2, 0 }
     };
 
     memset(&list, 0, sizeof(list));
 
     make(*state, "live/cam/20260301");
+    make(*state, "live/other/20260301");
     make(*state, "quarantine/a/b");
 
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    few = limit;
-    fd = dup(0);
-    assert_int_not_equal(fd, -1);
-    close(fd);
-
     for (i = 0; i < 3; i++) {
-        few.rlim_cur = fd + i + 1;
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        closed = found[i].path;
+
         assert_int_equal(lr_spool_scan(&list, *state, 0, 1), LR_OK);
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 
         assert_int_equal(list.n, found[i].n);
         assert_int_equal(list.shut, found[i].shut);
 
         if (list.shut) {
             assert_string_equal(list.shut_path, found[i].path);
-            assert_int_equal(list.shut_error, EMFILE);
+            assert_int_equal(list.shut_error, EACCES);
         }
     }
 
@@ -169,6 +189,42 @@ shut(void **state)
     errno = ENOTDIR;
     assert_int_equal(lr_spool_shut(&list, "file"), LR_OK);
     assert_int_equal(list.shut, 0);
+
+    lr_spool_free(&list);
+}
+
+
+/* recordings that could not be looked for are not gone */
+
+static void
+few_descriptors(void **state)
+{
+    int              fd, rc;
+    unsigned         i;
+    struct rlimit    old, rl;
+    lr_spool_list_t  list;
+
+    memset(&list, 0, sizeof(list));
+
+    make(*state, "live/cam/20260301");
+
+    fd = dup(0);
+    assert_true(fd != -1);
+    close(fd);
+
+    getrlimit(RLIMIT_NOFILE, &old);
+    rl = old;
+
+    for (i = 0; i < 4; i++) {
+        rl.rlim_cur = (rlim_t) fd + i;
+
+        setrlimit(RLIMIT_NOFILE, &rl);
+        rc = lr_spool_scan(&list, *state, 0, 1);
+        setrlimit(RLIMIT_NOFILE, &old);
+
+        assert_int_equal(rc, i < 3 ? LR_ERROR : LR_OK);
+        assert_int_equal(list.n, i < 3 ? 0 : 1);
+    }
 
     lr_spool_free(&list);
 }
@@ -416,6 +472,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         t(scans),
         t(shut),
+        t(few_descriptors),
         t(hashes),
         t(tidies),
         t(quarantines),
