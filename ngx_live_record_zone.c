@@ -192,12 +192,14 @@ ngx_live_record_look(ngx_event_t *ev)
 
     look->usage = ngx_live_record_conf->zone_addr->max_size != 0;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
-        lr_quota_seen(&look->look, NULL, ngx_current_msec);
-        return;
-    }
+    /* before the thread reads what is in the same word */
 
     look->busy = 1;
+
+    if (ngx_live_record_thread_post(task) != NGX_OK) {
+        look->busy = 0;
+        lr_quota_seen(&look->look, NULL, ngx_current_msec);
+    }
 }
 
 
