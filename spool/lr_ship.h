@@ -129,7 +129,8 @@ typedef struct {
     lr_settings_t        settings;
     lr_zone_t            zone;
     lr_recording_t       rec;
-    int64_t              started;     /* wall time of the first frame */
+    int64_t              started;     /* wall time of the first frame that
+                                         there is, 0 before it has come */
     int64_t              earliest;    /* of any: a clock may be set back */
     int64_t              until;       /* when the grace is over, if known */
 

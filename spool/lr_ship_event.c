@@ -141,6 +141,12 @@ lr_ship_event_skip(lr_ship_t *s, json_t *o)
     sf->without |= LR_FORMAT_MP4 | LR_FORMAT_FLV;
     s->next++;
 
+    /* it starts with what there is of it, as the first part's name says */
+
+    if (s->parts == 0) {
+        s->started = s->next < s->n ? s->fragments[s->next].f.wall : 0;
+    }
+
     return LR_OK;
 }
 

@@ -407,6 +407,47 @@ moved(void **state)
 }
 
 
+/* a first fragment that is gone is none of the day the recording is of */
+
+static void
+first_gone(void **state)
+{
+    model_t       m;
+    unsigned      known, open;
+    const char   *script;
+
+    for (known = 0; known < 2; known++) {
+        model_init(&m, *state, "E");
+
+        for (script = known ? "PMMFF" : "PMM"; *script; script++) {
+            record(&m, *script);
+        }
+
+        while (ship_step(&m)) { /* void */ }
+
+        record(&m, 'F');
+        assert_int_equal(ship_step(&m), 1);
+        record(&m, 'U');
+
+        for (open = 0; open < 2; open++) {
+            assert_int_equal(m.ship.part->fragments[0].seq, 2);
+            assert_int_equal(m.ship.part->fragments[0].wall,
+                             NOW + 2 * LENGTH);
+            assert_int_equal(m.ship.part->started, NOW + 2 * LENGTH);
+            assert_int_equal(m.ship.started, NOW + 2 * LENGTH);
+
+            ship_kill(&m);
+            ship_open(&m);
+        }
+
+        run(&m);
+        complete(&m);
+        model_free(&m);
+        fresh(*state);
+    }
+}
+
+
 static void
 opens(void **state)
 {
@@ -654,6 +695,7 @@ main(void)
         t(full_disk),
         t(full_and_open),
         t(moved),
+        t(first_gone),
         t(opens),
     };
 
