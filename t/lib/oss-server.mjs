@@ -47,6 +47,8 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
     --kms BUCKET           may come often: its ETags are no sums
     --nvme BUCKET          may come often: it tells the CRC-64/NVME of what
                            is put at once
+    --digits BUCKET        may come often: the ETags of its objects in parts
+                           are made of digits, as Garage's were
     --unconditional BUCKET may come often: it does not heed If-None-Match
     --page N               objects that a listing has at most, 1000
     --verify-client        https asks for a certificate of the same CA
@@ -126,7 +128,7 @@ function options() {
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
         'crc': flag, 'no-crc': flag, 'md5': flag, 'keepalive': text,
         'body-timeout': text, 's3': flag, 'kms': many, 'nvme': many,
-        'unconditional': many, 'verify-client': flag, 'page': text
+        'digits': many, 'unconditional': many, 'verify-client': flag, 'page': text
     } });
 
     if (!v.root) {
@@ -149,6 +151,7 @@ function options() {
         s3: v.s3 ?? false,
         kms: new Set(v.kms),
         nvme: new Set(v.nvme),
+        digits: new Set(v.digits),
         unconditional: new Set(v.unconditional),
         verifyClient: v['verify-client'] ?? false,
         page: Number(v.page ?? 1000),
@@ -677,7 +680,8 @@ async function complete(r) {
     }
 
     const meta = store.complete(uploadId ?? '', r.bucket, r.key, wanted,
-                                exclusive, objectHeaders(r));
+                                exclusive, objectHeaders(r),
+                                conf.digits.has(r.bucket));
 
     answer(r, 200, sums(meta), xml('CompleteMultipartUploadResult',
            tag('Location', `http://${r.headers.host}/${r.key}`)

@@ -363,9 +363,10 @@ export class Store {
         return part;
     }
 
-    /* wanted: [{ number, etag }], or null for all that are there */
+    /* wanted: [{ number, etag }], or null for all that are there; with digits
+       those of the parts are summed up, not their sums */
 
-    complete(id, bucket, key, wanted, exclusive, headers) {
+    complete(id, bucket, key, wanted, exclusive, headers, digits) {
         const up = this.upload(id, bucket, key);
 
         wanted ??= Object.keys(up.parts).map(Number).sort((a, b) => a - b)
@@ -421,7 +422,8 @@ export class Store {
                 body.size += part.size;
             }
 
-            md5.update(Buffer.from(part.etag, 'hex'));
+            md5.update(digits ? part.etag.toLowerCase()
+                              : Buffer.from(part.etag, 'hex'));
 
             if (crc !== null) {
                 crc = combine(crc, BigInt(part.crc), part.size);
