@@ -220,7 +220,7 @@ struct ngx_live_record_oss_s {
     char                          etag[128];  /* without quotes, or empty */
     char                          type[128];
     char                          encryption[32];
-    char                          tag[64];    /* S3: whose object it is */
+    char                          tag[64];    /* whose object it is */
     uint64_t                      answer_crc;
     uint64_t                      answer_nvme;
     uint64_t                      length;
@@ -330,6 +330,10 @@ void ngx_live_record_oss_send(ngx_live_record_oss_t *t);
 ngx_uint_t ngx_live_record_oss_is(const char *p, size_t n, const char *name,
     const char **value, size_t *len);
 
+/* takes over a header's value, cut to the buffer's size */
+void ngx_live_record_oss_text(char *buf, size_t size, const char *value,
+    size_t len);
+
 /* forgets the last question and its answer, but for t->text */
 void ngx_live_record_oss_clear(ngx_live_record_oss_t *t);
 
@@ -385,6 +389,9 @@ void ngx_live_record_oss_drop(ngx_live_record_oss_t *t, const char *key,
 /* ngx_live_record_oss_move.c */
 
 void ngx_live_record_oss_move(ngx_live_record_oss_t *t);
+
+/* whether the object that is asked about is made by copying another one */
+ngx_uint_t ngx_live_record_oss_is_copy(ngx_live_record_oss_t *t);
 
 
 /* ngx_live_record_oss_dialect.c */

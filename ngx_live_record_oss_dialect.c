@@ -5,6 +5,9 @@
  * What is OSS's own among the stores: its signatures, its CRC-64, which
  * every answer about an object tells, and a header that forbids to overwrite
  * wherever an object comes into being.
+ *
+ * Only what was copied need not have a CRC-64.  Then its length counts, and
+ * that it carries the id of our recording, which is its source's.
  */
 
 
@@ -13,6 +16,9 @@
 #include <ngx_event.h>
 
 #include "ngx_live_record_oss.h"
+
+
+#define NGX_LIVE_RECORD_OSS_ID  "x-oss-meta-live-record-id"
 
 
 static ngx_int_t ngx_live_record_oss_sign(ngx_live_record_oss_t *t,
@@ -33,7 +39,7 @@ const ngx_live_record_oss_dialect_t  ngx_live_record_oss_dialect = {
     |NGX_LIVE_RECORD_OSS_KEEP_INITIATE
     |NGX_LIVE_RECORD_OSS_KEEP_COMPLETE
     |NGX_LIVE_RECORD_OSS_KEEP_COPY,
-    "x-oss-meta-live-record-id",
+    NGX_LIVE_RECORD_OSS_ID,
     "x-oss-copy-source",
     "x-oss-copy-source-range",
     (uint64_t) 1 << 30,
@@ -77,6 +83,11 @@ ngx_live_record_oss_header(ngx_live_record_oss_t *t, const char *p, size_t n)
 
     if (ngx_live_record_oss_is(p, n, "x-oss-hash-crc64ecma", &value, &len)) {
         t->has_crc = lr_crc64_parse(value, len, &t->answer_crc) == LR_OK;
+
+    } else if (ngx_live_record_oss_is(p, n, NGX_LIVE_RECORD_OSS_ID, &value,
+                                      &len))
+    {
+        ngx_live_record_oss_text(t->tag, sizeof(t->tag), value, len);
     }
 }
 
@@ -110,13 +121,20 @@ static ngx_uint_t
 ngx_live_record_oss_same(ngx_live_record_oss_t *t, uint64_t size,
     uint64_t crc)
 {
-    return t->has_crc && t->answer_crc == crc && t->has_length
-           && t->length == size;
+    if (!t->has_length || t->length != size) {
+        return 0;
+    }
+
+    if (!t->has_crc && ngx_live_record_oss_is_copy(t)) {
+        return t->req->tag && strcmp(t->tag, t->req->tag) == 0;
+    }
+
+    return t->has_crc && t->answer_crc == crc;
 }
 
 
 static ngx_uint_t
 ngx_live_record_oss_tells(ngx_live_record_oss_t *t)
 {
-    return t->has_crc;
+    return t->has_crc || (t->tag[0] && ngx_live_record_oss_is_copy(t));
 }

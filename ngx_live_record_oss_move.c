@@ -169,6 +169,14 @@ ngx_live_record_oss_move_copied(ngx_live_record_oss_t *t)
 }
 
 
+ngx_uint_t
+ngx_live_record_oss_is_copy(ngx_live_record_oss_t *t)
+{
+    return t->req->op == NGX_LIVE_RECORD_MOVE
+           && strcmp(t->key, t->req->to) == 0;
+}
+
+
 /* whether what was copied is right */
 
 static void

@@ -526,6 +526,17 @@ ngx_live_record_oss_is(const char *p, size_t n, const char *name,
 }
 
 
+void
+ngx_live_record_oss_text(char *buf, size_t size, const char *value,
+    size_t len)
+{
+    len = ngx_min(len, size - 1);
+
+    ngx_memcpy(buf, value, len);
+    buf[len] = '\0';
+}
+
+
 /* what could not stand in a journal or in XML as it is, is no ETag */
 
 static void

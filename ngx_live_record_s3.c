@@ -37,14 +37,11 @@ static void ngx_live_record_s3_hex(char *buf, const u_char *sum);
 static void ngx_live_record_s3_piece(ngx_live_record_oss_t *t);
 static void ngx_live_record_s3_header(ngx_live_record_oss_t *t,
     const char *p, size_t n);
-static void ngx_live_record_s3_copy(char *buf, size_t size,
-    const char *value, size_t len);
 static void ngx_live_record_s3_got(ngx_live_record_oss_t *t, const char *p,
     size_t n);
 static lr_net_e ngx_live_record_s3_compare(ngx_live_record_oss_t *t);
 static int ngx_live_record_s3_etag(ngx_live_record_oss_t *t);
 static ngx_uint_t ngx_live_record_s3_is_nvme(ngx_live_record_oss_t *t);
-static ngx_uint_t ngx_live_record_s3_is_copy(ngx_live_record_oss_t *t);
 static ngx_uint_t ngx_live_record_s3_same(ngx_live_record_oss_t *t,
     uint64_t size, uint64_t crc);
 static ngx_uint_t ngx_live_record_s3_tells(ngx_live_record_oss_t *t);
@@ -234,7 +231,7 @@ ngx_live_record_s3_header(ngx_live_record_oss_t *t, const char *p, size_t n)
     } else if (ngx_live_record_oss_is(p, n, NGX_LIVE_RECORD_S3_ID, &value,
                                       &len))
     {
-        ngx_live_record_s3_copy(t->tag, sizeof(t->tag), value, len);
+        ngx_live_record_oss_text(t->tag, sizeof(t->tag), value, len);
 
     } else if (ngx_live_record_oss_is(p, n, "x-amz-checksum-crc64nvme",
                                       &value, &len))
@@ -248,20 +245,9 @@ ngx_live_record_s3_header(ngx_live_record_oss_t *t, const char *p, size_t n)
                        "x-amz-server-side-encryption-customer-algorithm",
                        &value, &len))
     {
-        ngx_live_record_s3_copy(t->encryption, sizeof(t->encryption), value,
-                                len);
+        ngx_live_record_oss_text(t->encryption, sizeof(t->encryption), value,
+                                 len);
     }
-}
-
-
-static void
-ngx_live_record_s3_copy(char *buf, size_t size, const char *value,
-    size_t len)
-{
-    len = ngx_min(len, size - 1);
-
-    ngx_memcpy(buf, value, len);
-    buf[len] = '\0';
 }
 
 
@@ -344,14 +330,6 @@ ngx_live_record_s3_is_nvme(ngx_live_record_oss_t *t)
 
 
 static ngx_uint_t
-ngx_live_record_s3_is_copy(ngx_live_record_oss_t *t)
-{
-    return t->req->op == NGX_LIVE_RECORD_MOVE
-           && strcmp(t->key, t->req->to) == 0;
-}
-
-
-static ngx_uint_t
 ngx_live_record_s3_same(ngx_live_record_oss_t *t, uint64_t size,
     uint64_t crc)
 {
@@ -359,7 +337,7 @@ ngx_live_record_s3_same(ngx_live_record_oss_t *t, uint64_t size,
         return 0;
     }
 
-    if (ngx_live_record_s3_is_copy(t)) {
+    if (ngx_live_record_oss_is_copy(t)) {
         return t->has_crc && t->answer_crc == crc;
     }
 
@@ -384,7 +362,7 @@ ngx_live_record_s3_same(ngx_live_record_oss_t *t, uint64_t size,
 static ngx_uint_t
 ngx_live_record_s3_tells(ngx_live_record_oss_t *t)
 {
-    if (ngx_live_record_s3_is_copy(t)) {
+    if (ngx_live_record_oss_is_copy(t)) {
         return t->has_crc;
     }
 

@@ -148,6 +148,11 @@ my %cases = (
         { fault => 'wrong-crc', %head, key => $name } ], files => 2,
         like => qr/C c H H c D$/, log => qr/another name is taken/ },
 
+    # copies need not have a CRC-64
+    msumless => { like => qr/C c H H D$/ },
+    mslost => { faults => [ { fault => 'lost-reply', %copy } ],
+        like => qr/C c c H D$/ },
+
     mdenied => { faults => [ { @e403, %copy, times => 0 } ],
         left => 1, log => qr/the copy is not allowed: COPY .* AccessDenied/ },
 
@@ -167,6 +172,9 @@ my %cases = (
         { fault => 'reset-after-bytes', bytes => 0, %copy_part },
         { fault => '200-error-body', %copy_part } ], parts => 1,
         settings => 'signature v1;' },
+
+    lsumless => { faults => [ { @too_large, %copy } ], parts => 1,
+        like => qr/C c H L i(p\d)+ m H D$/ },
 
     lgone => { faults => [ { @too_large, %copy },
         { fault => 'abort-upload', %copy_part },
@@ -225,7 +233,8 @@ my %steps = (
 my $t = LiveRecord->new();
 my $dir = $t->dir();
 
-my $oss = LiveRecord::OSS->new($t, keys => [ 'the.id:the.secret' ]);
+my $oss = LiveRecord::OSS->new($t, keys => [ 'the.id:the.secret' ],
+    args => [ map { ('--sumless', $_) } qw/ msumless mslost lsumless / ]);
 
 my $path = 'record/{AppName}/{StreamName}/'
     . '{EscapedStartTime}_{EscapedEndTime}';

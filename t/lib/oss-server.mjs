@@ -49,6 +49,7 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
                            is put at once
     --digits BUCKET        may come often: the ETags of its objects in parts
                            are made of digits, as Garage's were
+    --sumless BUCKET       may come often: its copies have no CRC-64
     --unconditional BUCKET may come often: it does not heed If-None-Match
     --page N               objects that a listing has at most, 1000
     --verify-client        https asks for a certificate of the same CA
@@ -128,7 +129,8 @@ function options() {
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
         'crc': flag, 'no-crc': flag, 'md5': flag, 'keepalive': text,
         'body-timeout': text, 's3': flag, 'kms': many, 'nvme': many,
-        'digits': many, 'unconditional': many, 'verify-client': flag, 'page': text
+        'digits': many, 'sumless': many, 'unconditional': many,
+        'verify-client': flag, 'page': text
     } });
 
     if (!v.root) {
@@ -152,6 +154,7 @@ function options() {
         kms: new Set(v.kms),
         nvme: new Set(v.nvme),
         digits: new Set(v.digits),
+        sumless: new Set(v.sumless),
         unconditional: new Set(v.unconditional),
         verifyClient: v['verify-client'] ?? false,
         page: Number(v.page ?? 1000),
@@ -574,6 +577,10 @@ async function putPart(r) {
                                    : [0, from.size];
         const body = store.receive(true);
 
+        if (conf.sumless.has(r.bucket)) {
+            body.crc64 = null;
+        }
+
         store.pour(from.file, body, start, end);
 
         const part = store.putPart(uploadId, r.bucket, r.key, n, body.end());
@@ -612,7 +619,7 @@ async function copyObject(r) {
         ...pick(headers, k => SETTINGS.test(k) && !tags(k)),
         ...pick(replace ? headers : from.headers, k => METADATA.test(k)),
         ...pick(retag ? headers : from.headers, tags)
-    }, exclusive);
+    }, exclusive, conf.sumless.has(r.bucket));
 
     answer(r, 200, sums(meta), xml('CopyObjectResult',
            tag('LastModified', new Date(r.now).toISOString())

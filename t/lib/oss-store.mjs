@@ -235,8 +235,12 @@ export class Store {
         }
     }
 
-    copy(from, bucket, key, headers, exclusive) {
+    copy(from, bucket, key, headers, exclusive, sumless) {
         const body = this.receive();
+
+        if (sumless) {
+            body.crc64 = null;
+        }
 
         this.pour(from.file, body, 0, from.size);
         body.end();
@@ -425,7 +429,10 @@ export class Store {
             md5.update(digits ? part.etag.toLowerCase()
                               : Buffer.from(part.etag, 'hex'));
 
-            if (crc !== null) {
+            if (part.crc === undefined) {
+                crc = null;
+
+            } else if (crc !== null) {
                 crc = combine(crc, BigInt(part.crc), part.size);
             }
         }
