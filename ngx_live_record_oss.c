@@ -32,6 +32,8 @@ static void ngx_live_record_oss_listed(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_delete(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_vacant_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_looked(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_look_none(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_missing_done(ngx_live_record_oss_t *t);
 static const char *ngx_live_record_oss_lacks(ngx_live_record_oss_t *t,
     uint64_t size, uint64_t crc);
 static ngx_uint_t ngx_live_record_oss_keeps(ngx_live_record_oss_t *t,
@@ -481,11 +483,9 @@ ngx_live_record_oss_looked(ngx_live_record_oss_t *t)
     req = t->req;
     look = &t->look;
 
-    if (req->result == LR_RETRY_GONE) {
-        req->result = look->none;
-        ngx_memcpy(req->err, look->err, sizeof(req->err));
+    switch (req->result) {
 
-    } else if (req->result == LR_RETRY_OK) {
+    case LR_RETRY_OK:
 
         if (t->dialect->same(t, look->size, look->crc)) {
             look->same(t);
@@ -494,6 +494,65 @@ ngx_live_record_oss_looked(ngx_live_record_oss_t *t)
 
         ngx_live_record_oss_other(t, look->other, look->size, look->crc);
         return;
+
+    case LR_RETRY_GONE:
+
+        if (look->none == LR_RETRY_GONE) {
+            ngx_live_record_oss_missing(t, t->key,
+                                        ngx_live_record_oss_look_none);
+            return;
+        }
+
+        ngx_live_record_oss_look_none(t);
+        return;
+
+    default:
+        ngx_live_record_oss_finish(t);
+    }
+}
+
+
+static void
+ngx_live_record_oss_look_none(ngx_live_record_oss_t *t)
+{
+    t->req->result = t->look.none;
+    ngx_memcpy(t->req->err, t->look.err, sizeof(t->req->err));
+
+    ngx_live_record_oss_finish(t);
+}
+
+
+void
+ngx_live_record_oss_missing(ngx_live_record_oss_t *t, const char *key,
+    ngx_live_record_oss_pt handler)
+{
+    t->missing = handler;
+
+    ngx_live_record_oss_ask(t, "GET", "GET", key,
+                            ngx_live_record_oss_missing_done);
+
+    ngx_live_record_oss_set_header(t, "Range", "bytes=0-0");
+
+    ngx_live_record_oss_send(t);
+}
+
+
+static void
+ngx_live_record_oss_missing_done(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    if (req->result == LR_RETRY_GONE) {
+        t->missing(t);
+        return;
+    }
+
+    /* it is there */
+
+    if (req->result == LR_RETRY_OK) {
+        req->result = LR_RETRY_AGAIN;
     }
 
     ngx_live_record_oss_finish(t);

@@ -242,6 +242,7 @@ struct ngx_live_record_oss_s {
     ngx_live_record_oss_sweep_t   sweep;
     ngx_live_record_oss_copy_t    copy;
     ngx_live_record_oss_pt        vacant;
+    ngx_live_record_oss_pt        missing;
 };
 
 
@@ -286,6 +287,14 @@ void ngx_live_record_oss_look(ngx_live_record_oss_t *t, const char *key,
     uint64_t size, uint64_t crc, lr_retry_e other, lr_retry_e none,
     ngx_live_record_oss_pt same);
 
+/*
+ * A HEAD was answered with 404, which whoever answers for a store that is
+ * away may do as well.  Before something is lost by it, the object is asked
+ * for once more in a way that the store tells a reason for.  Calls the handler
+ * if the store itself says that there is none; else the request ends.
+ */
+void ngx_live_record_oss_missing(ngx_live_record_oss_t *t, const char *key,
+    ngx_live_record_oss_pt handler);
 
 /* ends the request: a HEAD has told of another object than that expected */
 void ngx_live_record_oss_other(ngx_live_record_oss_t *t, lr_retry_e result,

@@ -44,6 +44,7 @@ static void ngx_live_record_oss_move_done(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_parts(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_source(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_found(ngx_live_record_oss_t *t);
+static void ngx_live_record_oss_move_gone(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_vacant(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_swept(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_move_initiated(ngx_live_record_oss_t *t);
@@ -138,12 +139,7 @@ ngx_live_record_oss_move_copied(ngx_live_record_oss_t *t)
         return;
 
     case LR_RETRY_GONE:
-
-        /* perhaps moved by a try whose answer was lost */
-
-        ngx_live_record_oss_look(t, req->to, req->size, req->crc,
-                                 LR_RETRY_GONE, LR_RETRY_GONE,
-                                 ngx_live_record_oss_move_done);
+        ngx_live_record_oss_move_gone(t);
         return;
 
     case LR_RETRY_EXISTS:
@@ -309,9 +305,8 @@ ngx_live_record_oss_move_found(ngx_live_record_oss_t *t)
     c = &t->copy;
 
     if (req->result == LR_RETRY_GONE) {
-        ngx_live_record_oss_look(t, req->to, req->size, req->crc,
-                                 LR_RETRY_GONE, LR_RETRY_GONE,
-                                 ngx_live_record_oss_move_done);
+        ngx_live_record_oss_missing(t, req->key,
+                                    ngx_live_record_oss_move_gone);
         return;
     }
 
@@ -345,6 +340,20 @@ ngx_live_record_oss_move_found(ngx_live_record_oss_t *t)
 
     ngx_live_record_oss_vacant(t, NGX_LIVE_RECORD_OSS_KEEP_COPY, req->to,
                                ngx_live_record_oss_move_vacant);
+}
+
+
+/* perhaps moved by a try whose answer was lost */
+
+static void
+ngx_live_record_oss_move_gone(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    ngx_live_record_oss_look(t, req->to, req->size, req->crc, LR_RETRY_GONE,
+                             LR_RETRY_GONE, ngx_live_record_oss_move_done);
 }
 
 

@@ -118,6 +118,11 @@ my %cases = (
         like => qr/C C H C H C H C H c D$/,
         log => qr/HEAD .*: the answer has no CRC-64/ },
 
+    cstray => { faults => [ { fault => 'lost-reply', %complete },
+        { @bare404, %head, times => 2 }, { @bare404, method => 'GET',
+            key => $work } ], like => qr/C C H L C H L C H c D$/,
+        log => qr/bucket "cstray" refuses .*: GET .* 404/ },
+
     # Debian's libcurl takes such a line for one of the answer before
     cfolded => { faults => [ { fault => 'wrong-crc', %complete },
         { fault => 'folded', %head } ], like => qr/C H C H c D$/ },
@@ -245,7 +250,7 @@ $t->write_conf(conf());
 my $media = media('multipart', seconds => 32, size => '160x90', fps => 10,
     bitrate => '500k');
 
-$t->allow(qr/bucket "(?:cstrange|mdenied|suploads|sparts)" refuses/,
+$t->allow(qr/bucket "(?:cstrange|cstray|mdenied|suploads|sparts)" refuses/,
     qr/(?:mdenied).* cannot be moved to/, qr/ddenied.* could not be removed/,
     qr/(?:pgone|cgone|cbad).* loses what was sent/,
     qr/other.* waits in the spool: there is another object/);

@@ -138,8 +138,16 @@ my %files = (
     mlost => { faults => [ { fault => 'lost-reply', %copy } ],
         like => qr/C H H H c( c)?( H)+ D$/ },
 
+    # who answers for the store says that there is nothing
+    mstrange => { faults => [ { fault => 'status', status => 404, bare => 1,
+        %head, nth => 2, times => 2 } ], like => qr/C H H L H L H H c H D$/ },
+
     mdelete => { faults => [ { @slow, %delete },
         { fault => 'lost-reply', %delete } ] },
+
+    # moved, and nobody was told
+    mdgone => { faults => [ { fault => 'stall-answer', %delete } ],
+        settings => 'timeout 1s;', like => qr/D H L H$/ },
 
     mdenied => { faults => [ { @e403, %delete } ], left => 2,
         log => qr/could not be removed: DELETE .* AccessDenied/ },
