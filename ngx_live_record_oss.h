@@ -234,6 +234,7 @@ struct ngx_live_record_oss_s {
     unsigned                      has_nvme:1;
     unsigned                      has_length:1;
     unsigned                      unsure:1;   /* it tells no sum */
+    unsigned                      late:1;     /* it did not come in time */
 
     /* between the questions */
 

@@ -37,6 +37,7 @@ static void ngx_live_record_oss_region(ngx_live_record_oss_t *t,
 void
 ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
 {
+    long                        asked;
     lr_net_e                    net;
     ngx_uint_t                  reading, error, beginning;
     lr_xml_error_t              e;
@@ -56,6 +57,15 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
 
     if (net == LR_NET_BROKEN && t->status >= 300) {
         net = LR_NET_OK;
+    }
+
+    /* else there was not even a connection */
+
+    if (net == LR_NET_TIMEOUT
+        && curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &asked)
+           == CURLE_OK)
+    {
+        t->late = asked > 0;
     }
 
     /* libcurl is content with headers that are cut off */

@@ -148,6 +148,7 @@ ngx_live_record_oss_move_copied(ngx_live_record_oss_t *t)
                                  ngx_live_record_oss_move_delete);
         return;
 
+    case LR_RETRY_AGAIN:
     case LR_RETRY_ADMIN:
 
         if (ngx_live_record_oss_move_too_large(t)) {
@@ -189,11 +190,18 @@ ngx_live_record_oss_move_check(ngx_live_record_oss_t *t)
 }
 
 
-/* a store may copy less at once than it is known to */
+/*
+ * A store may copy less at once than it is known to, or be at it for longer
+ * than it is waited for, each time again.
+ */
 
 static ngx_uint_t
 ngx_live_record_oss_move_too_large(ngx_live_record_oss_t *t)
 {
+    if (t->late) {
+        return t->req->size > t->dialect->copy_part;
+    }
+
     return t->status == 400
            && (ngx_live_record_oss_code(t, "EntityTooLarge")
                || ngx_live_record_oss_code(t, "InvalidArgument")

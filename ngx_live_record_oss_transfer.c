@@ -611,6 +611,7 @@ ngx_live_record_oss_clear(ngx_live_record_oss_t *t)
     t->has_nvme = 0;
     t->has_length = 0;
     t->unsure = 0;
+    t->late = 0;
     t->code[0] = '\0';
     t->etag[0] = '\0';
     t->type[0] = '\0';

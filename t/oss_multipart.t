@@ -173,6 +173,11 @@ my %cases = (
     large => { faults => [ { @too_large, %copy } ],
         like => qr/C c H L i(p\d)+ m D$/, parts => 1 },
 
+    # it takes longer than anybody waits
+    lslow => { faults => [ { fault => 'stall', %copy, times => 0 } ],
+        settings => 'timeout 2s;', like => qr/C c H L i(p\d)+ m D$/,
+        parts => 1 },
+
     lfails => { faults => [ { @too_large, %copy }, { @e500, %copy_part },
         { fault => 'reset-after-bytes', bytes => 0, %copy_part },
         { fault => '200-error-body', %copy_part } ], parts => 1,
