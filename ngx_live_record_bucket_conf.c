@@ -59,6 +59,7 @@ static ngx_conf_enum_t  ngx_live_record_styles[] = {
     { ngx_string("auto"), LR_URL_AUTO },
     { ngx_string("on"), LR_URL_PATH },
     { ngx_string("off"), LR_URL_VHOST },
+    { ngx_string("cname"), LR_URL_CNAME },
     { ngx_null_string, 0 }
 };
 

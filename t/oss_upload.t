@@ -23,10 +23,11 @@ my $dir = $t->dir();
 
 # a bucket in the store, an application and a bucket block for each
 
-my @apps = qw/ path pathone host hostone tls tlshost badca sts ini lines env
-    many /;
+my @apps = qw/ path pathone host hostone domain domainone tls tlshost badca
+    sts ini lines env many /;
 
 my $oss = LiveRecord::OSS->new($t, https => 1, buckets => [ @apps ],
+    args => [ map { ('--cname', "$_.localhost=$_") } qw/ domain domainone / ],
     keys => [ 'plain.id:plain.secret', 'sts.id:sts.secret:sts/token+x==',
         'ini.id:ini.secret', 'lines.id:lines.secret',
         'env.id:env.secret:env.token', 'next.id:next.secret' ]);
@@ -42,6 +43,10 @@ my %buckets = (
     host => { %plain, endpoint => $name, path_style => 'off' },
     hostone => { %plain, endpoint => $name, path_style => 'off',
         signature => 'v1' },
+    domain => { %plain, endpoint => 'http://domain.localhost:'
+        . $oss->port(), path_style => 'cname' },
+    domainone => { %plain, endpoint => 'http://domainone.localhost:'
+        . $oss->port(), path_style => 'cname', signature => 'v1' },
     tls => { %plain, endpoint => $https, ca_file => $oss->ca() },
     tlshost => { %plain, endpoint => 'https://localhost:'
         . $oss->https_port(), path_style => 'off', ca_file => $oss->ca() },
@@ -128,7 +133,8 @@ all_of($_, 'test', 1) for grep { $_ ne 'badca' } @apps;
 ###############################################################################
 
 subtest 'what the requests look like' => sub {
-    my %style = (host => 'vhost', hostone => 'vhost', tlshost => 'vhost');
+    my %style = (host => 'vhost', hostone => 'vhost', tlshost => 'vhost',
+        domain => 'cname', domainone => 'cname');
 
     for my $app (grep { $_ ne 'badca' } @apps) {
         my @r = $oss->requests($app);
@@ -165,7 +171,7 @@ subtest 'connections are kept' => sub {
     my @r = $oss->requests();
     my %conn = map { +"$_->{tls} $_->{conn}" => 1 } @r;
 
-    # twelve buckets and four workers; each a name or two, TLS or not
+    # fourteen buckets and four workers; each a name or two, TLS or not
     cmp_ok(scalar keys %conn, '<', @r / 4,
         @r . ' requests, connections: ' . keys %conn);
 
