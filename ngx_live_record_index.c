@@ -392,8 +392,8 @@ ngx_live_record_day_thread(void *data, ngx_log_t *log)
     if (lr_name_expand(ship->settings.index_path, &vars, &ship->zone,
                        ".m3u8", &day->key)
         != LR_OK
-        || lr_manifest_day_index(m->parts, m->n, (char *) day->key.data,
-                                 &list)
+        || lr_manifest_index(m->parts, m->n, (char *) day->key.data, NULL,
+                             &list)
            != LR_OK)
     {
         return;

@@ -28,9 +28,7 @@
 #define LR_CRC64_K127  0x21e9761e252621acull
 
 
-static uint64_t lr_crc64_join(uint64_t poly, uint64_t crc1, uint64_t crc2,
-    uint64_t len2);
-static uint64_t lr_crc64_mul(uint64_t poly, uint64_t a, uint64_t b);
+static uint64_t lr_crc64_mul(uint64_t a, uint64_t b);
 static uint64_t lr_crc64_bytes(uint64_t crc, const u_char *p, size_t n);
 #if (LR_CRC64_FOLD)
 static uint64_t lr_crc64_fold(uint64_t crc, const u_char *p, size_t n)
@@ -51,10 +49,50 @@ lr_crc64_update(uint64_t crc, const void *p, size_t n)
 }
 
 
+/*
+ * The bits of A have moved on by those of B: crc1 * x^(8 * len2) modulo the
+ * polynomial.  The ones before and after cancel out.
+ */
+
 uint64_t
 lr_crc64_combine(uint64_t crc1, uint64_t crc2, uint64_t len2)
 {
-    return lr_crc64_join(LR_CRC64_XZ, crc1, crc2, len2);
+    uint64_t  x, shift;
+
+    shift = LR_CRC64_ONE;
+
+    /* x^8 */
+
+    for (x = LR_CRC64_ONE >> 8; len2 != 0; len2 >>= 1) {
+
+        if (len2 & 1) {
+            shift = lr_crc64_mul(shift, x);
+        }
+
+        x = lr_crc64_mul(x, x);
+    }
+
+    return lr_crc64_mul(crc1, shift) ^ crc2;
+}
+
+
+static uint64_t
+lr_crc64_mul(uint64_t a, uint64_t b)
+{
+    uint64_t  m, sum;
+
+    sum = 0;
+
+    for (m = LR_CRC64_ONE; m != 0; m >>= 1) {
+
+        if (a & m) {
+            sum ^= b;
+        }
+
+        b = (b & 1) ? (b >> 1) ^ LR_CRC64_XZ : b >> 1;
+    }
+
+    return sum;
 }
 
 
@@ -108,13 +146,6 @@ lr_crc64_nvme_update(uint64_t crc, const void *p, size_t n)
 }
 
 
-uint64_t
-lr_crc64_nvme_combine(uint64_t crc1, uint64_t crc2, uint64_t len2)
-{
-    return lr_crc64_join(LR_CRC64_NVME, crc1, crc2, len2);
-}
-
-
 void
 lr_crc64_nvme_text(char *buf, uint64_t crc)
 {
@@ -145,53 +176,6 @@ lr_crc64_nvme_parse(const char *p, size_t n, uint64_t *crc)
     lr_crc64_nvme_text(text, *crc);
 
     return memcmp(text, p, n) == 0 ? LR_OK : LR_ERROR;
-}
-
-
-/*
- * The bits of A have moved on by those of B: crc1 * x^(8 * len2) modulo the
- * polynomial.  The ones before and after cancel out.
- */
-
-static uint64_t
-lr_crc64_join(uint64_t poly, uint64_t crc1, uint64_t crc2, uint64_t len2)
-{
-    uint64_t  x, shift;
-
-    shift = LR_CRC64_ONE;
-
-    /* x^8 */
-
-    for (x = LR_CRC64_ONE >> 8; len2 != 0; len2 >>= 1) {
-
-        if (len2 & 1) {
-            shift = lr_crc64_mul(poly, shift, x);
-        }
-
-        x = lr_crc64_mul(poly, x, x);
-    }
-
-    return lr_crc64_mul(poly, crc1, shift) ^ crc2;
-}
-
-
-static uint64_t
-lr_crc64_mul(uint64_t poly, uint64_t a, uint64_t b)
-{
-    uint64_t  m, sum;
-
-    sum = 0;
-
-    for (m = LR_CRC64_ONE; m != 0; m >>= 1) {
-
-        if (a & m) {
-            sum ^= b;
-        }
-
-        b = (b & 1) ? (b >> 1) ^ poly : b >> 1;
-    }
-
-    return sum;
 }
 
 

@@ -31,7 +31,6 @@ int lr_crc64_parse(const char *p, size_t n, uint64_t *crc);
 
 /* the same of CRC-64/NVME */
 uint64_t lr_crc64_nvme_update(uint64_t crc, const void *p, size_t n);
-uint64_t lr_crc64_nvme_combine(uint64_t crc1, uint64_t crc2, uint64_t len2);
 
 /*
  * Writes and reads an x-amz-checksum-crc64nvme header: the base64 of the

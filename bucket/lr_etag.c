@@ -4,7 +4,6 @@
  */
 
 
-#include <stdio.h>
 #include <openssl/evp.h>
 #include "lr_etag.h"
 
@@ -68,27 +67,6 @@ lr_etag_parts(u_char *sum, const u_char *sums, size_t n)
 {
     return EVP_Digest(sums, n * LR_ETAG_SUM, sum, NULL, EVP_md5(), NULL) == 1
            ? LR_OK : LR_ERROR;
-}
-
-
-void
-lr_etag_text(char *buf, const u_char *sum, unsigned parts)
-{
-    size_t             i;
-
-    static const char  hex[] = "0123456789abcdef";
-
-    for (i = 0; i < LR_ETAG_SUM; i++) {
-        *buf++ = hex[sum[i] >> 4];
-        *buf++ = hex[sum[i] & 0xf];
-    }
-
-    if (parts) {
-        (void) snprintf(buf, LR_ETAG_TEXT - 2 * LR_ETAG_SUM, "-%u", parts);
-
-    } else {
-        *buf = '\0';
-    }
 }
 
 

@@ -17,8 +17,7 @@
 #include "lr_core.h"
 
 
-#define LR_ETAG_SUM   16
-#define LR_ETAG_TEXT  44          /* 32 of hex, "-", a number, zero */
+#define LR_ETAG_SUM  16
 
 
 /* an MD5 on its way; a zeroed one is empty and valid */
@@ -40,9 +39,6 @@ void lr_md5_free(lr_md5_t *m);
 
 /* the sum of n parts from theirs, each of LR_ETAG_SUM bytes */
 int lr_etag_parts(u_char *sum, const u_char *sums, size_t n);
-
-/* the text without quotes, into LR_ETAG_TEXT bytes; parts 0: put at once */
-void lr_etag_text(char *buf, const u_char *sum, unsigned parts);
 
 /*
  * Reads an ETag that is an MD5, with or without quotes, in either case.

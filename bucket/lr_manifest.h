@@ -228,23 +228,14 @@ uint32_t lr_manifest_tracks(const lr_manifest_fragment_t *f);
  * fragment says so, where one is missing, and where the tracks are not those
  * of the one before; never at the first segment.
  *
+ * URIs are relative to the index; with "base", which may be NULL, they are
+ * that and the key, with its bytes escaped.
+ *
  * *list need not be set; it is to be freed by lr_segments_free() after
  * LR_OK.  LR_ERROR: no memory, or a key that cannot be referred to.
  */
-int lr_manifest_day_index(lr_manifest_t *const *m, size_t n,
-    const char *index_key, lr_segments_t *list);
-
-/*
- * The same; with "base", which may be NULL, a URI is that and the key, with
- * its bytes escaped, and not a relative one.
- */
-int lr_manifest_range_index(lr_manifest_t *const *m, size_t n,
+int lr_manifest_index(lr_manifest_t *const *m, size_t n,
     const char *index_key, const char *base, lr_segments_t *list);
-
-/* the same, of one cycle of one recording; parts of others are skipped */
-int lr_manifest_cycle_index(lr_manifest_t *const *m, size_t n,
-    const char *id, int64_t cycle, const char *index_key,
-    lr_segments_t *list);
 
 void lr_segments_free(lr_segments_t *list);
 

@@ -27,9 +27,6 @@ static uint32_t lr_manifest_hash(uint32_t hash, const char *codec,
     uint32_t one, uint32_t two);
 static int lr_manifest_by_id(const void *one, const void *two);
 static int lr_manifest_by_time(const void *one, const void *two);
-static int lr_manifest_index(lr_manifest_t *const *m, size_t n,
-    const char *id, int64_t cycle, const char *index_key, const char *base,
-    lr_segments_t *list);
 static int lr_manifest_segments(const lr_manifest_ref_t *refs, size_t n,
     const char *index_key, const char *base, lr_segments_t *list);
 static void lr_manifest_uri(lr_buf_t *out, const char *index_key,
@@ -125,35 +122,8 @@ lr_manifest_by_time(const void *one, const void *two)
 
 
 int
-lr_manifest_day_index(lr_manifest_t *const *m, size_t n,
-    const char *index_key, lr_segments_t *list)
-{
-    return lr_manifest_index(m, n, NULL, 0, index_key, NULL, list);
-}
-
-
-int
-lr_manifest_range_index(lr_manifest_t *const *m, size_t n,
-    const char *index_key, const char *base, lr_segments_t *list)
-{
-    return lr_manifest_index(m, n, NULL, 0, index_key, base, list);
-}
-
-
-int
-lr_manifest_cycle_index(lr_manifest_t *const *m, size_t n, const char *id,
-    int64_t cycle, const char *index_key, lr_segments_t *list)
-{
-    return lr_manifest_index(m, n, id, cycle, index_key, NULL, list);
-}
-
-
-/* id NULL: of all recordings, of all cycles */
-
-static int
-lr_manifest_index(lr_manifest_t *const *m, size_t n, const char *id,
-    int64_t cycle, const char *index_key, const char *base,
-    lr_segments_t *list)
+lr_manifest_index(lr_manifest_t *const *m, size_t n, const char *index_key,
+    const char *base, lr_segments_t *list)
 {
     int                            rc;
     size_t                         i, j, count;
@@ -204,14 +174,10 @@ lr_manifest_index(lr_manifest_t *const *m, size_t n, const char *id,
     count = 0;
 
     for (i = 0; i < n; i++) {
-        if (id != NULL && strcmp(parts[i].m->id, id) != 0) {
-            continue;
-        }
-
         for (j = 0; j < parts[i].m->nfragments; j++) {
             f = &parts[i].m->fragments[j];
 
-            if (f->key == NULL || (id != NULL && f->cycle != cycle)) {
+            if (f->key == NULL) {
                 continue;
             }
 

@@ -193,7 +193,7 @@ lr_range_index(lr_manifest_t *const *m, size_t n, const char *id,
 
     before = out->len;
 
-    if (lr_manifest_range_index(m, n, key, base, &list) != LR_OK) {
+    if (lr_manifest_index(m, n, key, base, &list) != LR_OK) {
         return LR_ERROR;
     }
 

@@ -77,7 +77,7 @@ size_t lr_range_cut(const lr_range_t *r, lr_manifest_t *m);
 
 /*
  * Appends a playlist of all fragments in n parts that were cut, with the id
- * of the index; the parts as of lr_manifest_day_index().  It is to lie at
+ * of the index; the parts as of lr_manifest_index().  It is to lie at
  * "key"; with "base", the URL of the bucket the media is in and up to and with
  * a slash, URIs are absolute.  Of "total" all is set.  LR_ERROR: no memory, or
  * something that cannot be told; "out" is as it was.

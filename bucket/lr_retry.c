@@ -173,37 +173,3 @@ lr_retry_refusal(const char *code)
 
     return strcmp(code, "UserDisable") == 0 ? "UserDisable" : "AccessDenied";
 }
-
-
-const char *
-lr_retry_name(lr_retry_e why)
-{
-    switch (why) {
-
-    case LR_RETRY_OK:
-        return "ok";
-
-    case LR_RETRY_AGAIN:
-        return "retry";
-
-    case LR_RETRY_CLOCK:
-        return "clock";
-
-    case LR_RETRY_CREDENTIALS:
-        return "credentials";
-
-    case LR_RETRY_EXISTS:
-        return "exists";
-
-    case LR_RETRY_GONE:
-        return "gone";
-
-    case LR_RETRY_ADMIN:
-        return "admin";
-
-    case LR_RETRY_REGION:
-        return "region";
-    }
-
-    return "unknown";
-}

@@ -67,8 +67,5 @@ uint32_t lr_retry_delay(lr_retry_e why, unsigned n, unsigned after,
  */
 const char *lr_retry_refusal(const char *code);
 
-/* a word for logs, e.g. "retry" */
-const char *lr_retry_name(lr_retry_e why);
-
 
 #endif /* _LR_RETRY_H_INCLUDED_ */

@@ -159,49 +159,6 @@ lr_url_check_bucket(const char *s, const char **err)
 
 
 int
-lr_url_check_key(const char *s, const char **err)
-{
-    size_t       n, len;
-    const char  *p;
-
-    n = strlen(s);
-
-    if (n == 0 || n > LR_URL_MAX_KEY) {
-        *err = "an object's name has 1 to 1023 bytes";
-        return LR_ERROR;
-    }
-
-    if (s[0] == '/' || s[0] == '\\') {
-        *err = "an object's name does not begin with \"/\" or \"\\\"";
-        return LR_ERROR;
-    }
-
-    if (lr_url_utf8(s, n) != LR_OK) {
-        *err = "an object's name is UTF-8";
-        return LR_ERROR;
-    }
-
-    for (p = s; /* void */ ; p += len + 1) {
-
-        len = strcspn(p, "/");
-
-        if ((len == 1 && p[0] == '.')
-            || (len == 2 && p[0] == '.' && p[1] == '.'))
-        {
-            *err = "an object's name has no \".\" or \"..\" between slashes";
-            return LR_ERROR;
-        }
-
-        if (p[len] == '\0') {
-            break;
-        }
-    }
-
-    return LR_OK;
-}
-
-
-int
 lr_url_build(lr_buf_t *b, const lr_url_endpoint_t *ep, lr_url_style_e style,
     const char *bucket, const char *key, const lr_param_t *query, size_t n)
 {

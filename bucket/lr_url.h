@@ -14,7 +14,6 @@
 #include "lr_core.h"
 
 
-#define LR_URL_MAX_KEY      1023
 #define LR_URL_MAX_BUCKET   63
 
 
@@ -60,12 +59,6 @@ lr_url_style_e lr_url_style(const lr_url_endpoint_t *ep,
 
 /* 3-63 of a-z, 0-9 and "-", which may not begin or end it */
 int lr_url_check_bucket(const char *s, const char **err);
-
-/*
- * 1-1023 bytes of UTF-8 that do not begin with "/" or "\"; nor may there
- * be "." or ".." between slashes, as no relative reference can name those.
- */
-int lr_url_check_key(const char *s, const char **err);
 
 /*
  * Appends the URL of a request and a zero byte that is not counted.  key

@@ -224,35 +224,11 @@ lr_xml_complete(char **etag, const char *p, size_t n)
 
 
 int
-lr_xml_complete_crc64(char **sum, const char *p, size_t n)
-{
-    lr_xml_one_t  one;
-
-    one.root = "CompleteMultipartUploadResult";
-    one.name = "ChecksumCRC64NVME";
-
-    return lr_xml_one(&one, sum, p, n);
-}
-
-
-int
 lr_xml_copy_part(char **etag, const char *p, size_t n)
 {
     lr_xml_one_t  one;
 
     one.root = "CopyPartResult";
-    one.name = "ETag";
-
-    return lr_xml_one(&one, etag, p, n);
-}
-
-
-int
-lr_xml_copy(char **etag, const char *p, size_t n)
-{
-    lr_xml_one_t  one;
-
-    one.root = "CopyObjectResult";
     one.name = "ETag";
 
     return lr_xml_one(&one, etag, p, n);

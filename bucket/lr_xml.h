@@ -108,17 +108,14 @@ void lr_xml_uploads_free(lr_xml_uploads_t *l);
 int lr_xml_parts(size_t *parts, const char *p, size_t n);
 
 /*
- * Read the UploadId of an InitiateMultipartUploadResult, the ETag without
- * quotes of a CompleteMultipartUploadResult, of a CopyPartResult or of a
- * CopyObjectResult, and S3's ChecksumCRC64NVME of the first of these, into
- * a string that the caller frees.  Results as above; a 200 may well carry
- * an <Error>.
+ * Read the UploadId of an InitiateMultipartUploadResult, and the ETag without
+ * quotes of a CompleteMultipartUploadResult or of a CopyPartResult, into a
+ * string that the caller frees.  Results as above; a 200 may well carry an
+ * <Error>.
  */
 int lr_xml_initiate(char **upload_id, const char *p, size_t n);
 int lr_xml_complete(char **etag, const char *p, size_t n);
-int lr_xml_complete_crc64(char **sum, const char *p, size_t n);
 int lr_xml_copy_part(char **etag, const char *p, size_t n);
-int lr_xml_copy(char **etag, const char *p, size_t n);
 
 
 #endif /* _LR_XML_H_INCLUDED_ */

@@ -68,7 +68,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
 
-    if (lr_manifest_day_index(&m, 1, "a/b/c.m3u8", &segs) != LR_OK
+    if (lr_manifest_index(&m, 1, "a/b/c.m3u8", NULL, &segs) != LR_OK
         || lr_m3u8_write(segs.segs, segs.n, &zone, &list) != LR_OK)
     {
         abort();

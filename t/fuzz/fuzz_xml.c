@@ -100,22 +100,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(s);
         break;
 
-    case 5:
-        if ((lr_xml_copy(&s, p, size) == LR_OK) != (s != NULL)) {
-            abort();
-        }
-
-        free(s);
-        break;
-
-    case 6:
-        if ((lr_xml_complete_crc64(&s, p, size) == LR_OK) != (s != NULL)) {
-            abort();
-        }
-
-        free(s);
-        break;
-
     default:
         if ((lr_xml_complete(&s, p, size) == LR_OK) != (s != NULL)) {
             abort();

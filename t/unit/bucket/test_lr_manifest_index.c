@@ -101,7 +101,7 @@ parts_come_in_any_order(void **state)
     m[3] = part("a", 0, T_WALL + 500000);
     add(m[3], 0, "a0.ts", 0);
 
-    assert_int_equal(lr_manifest_day_index(m, 4, INDEX, &list), LR_OK);
+    assert_int_equal(lr_manifest_index(m, 4, INDEX, NULL, &list), LR_OK);
 
     list_is(&list,
             "0 z0.ts\n"
@@ -111,21 +111,6 @@ parts_come_in_any_order(void **state)
             "510 ../../record/live/cam/b1.ts\n"
             "520 ../../record/live/cam/b2.ts\n"
             "!530 ../../record/live/cam/b%203.ts\n");
-
-    assert_int_equal(lr_manifest_cycle_index(m, 4, "b", 0,
-                                             "record/live/cam/x.m3u8",
-                                             &list), LR_OK);
-    list_is(&list, "500 b0.ts\n510 b1.ts\n520 b2.ts\n");
-
-    /* the second cycle begins with a discontinuity, its index does not */
-
-    assert_int_equal(lr_manifest_cycle_index(m, 4, "b", 1, "x.m3u8", &list),
-                     LR_OK);
-    list_is(&list, "530 record/live/cam/b%203.ts\n");
-
-    assert_int_equal(lr_manifest_cycle_index(m, 4, "c", 0, "x.m3u8", &list),
-                     LR_OK);
-    list_is(&list, "");
 
     lr_manifest_free(m[0]);
     lr_manifest_free(m[1]);
@@ -155,7 +140,7 @@ what_comes_twice_is_taken_once(void **state)
     m[2] = part("b", 0, T_WALL);
     add(m[2], 0, "live/cam/b0.ts", 0);
 
-    assert_int_equal(lr_manifest_day_index(m, 3, INDEX, &list), LR_OK);
+    assert_int_equal(lr_manifest_index(m, 3, INDEX, NULL, &list), LR_OK);
     list_is(&list, "0 new0.ts\n10 old1.ts\n!0 b0.ts\n");
 
     lr_manifest_free(m[0]);
@@ -185,7 +170,7 @@ a_missing_fragment_is_a_discontinuity(void **state)
     m[1] = part("b", 0, T_WALL);
     add(m[1], 7, "live/cam/b7.ts", 0);
 
-    assert_int_equal(lr_manifest_day_index(m, 2, INDEX, &list), LR_OK);
+    assert_int_equal(lr_manifest_index(m, 2, INDEX, NULL, &list), LR_OK);
     list_is(&list, "10 1.ts\n!30 3.ts\n!50 5.ts\n60 6.ts\n!70 b7.ts\n");
 
     lr_manifest_free(m[0]);
@@ -237,14 +222,10 @@ other_tracks_are_a_discontinuity(void **state)
         f->audio = t[i].audio;
     }
 
-    assert_int_equal(lr_manifest_day_index(m, 2, INDEX, &list), LR_OK);
+    assert_int_equal(lr_manifest_index(m, 2, INDEX, NULL, &list), LR_OK);
     list_is(&list, "0 0.ts\n10 1.ts\n!20 2.ts\n!30 3.ts\n!40 4.ts\n"
                    "!50 5.ts\n!60 6.ts\n!70 7.ts\n80 8.ts\n90 9.ts\n"
                    "!100 10.ts\n!110 11.ts\n120 12.ts\n!130 13.ts\n");
-
-    assert_int_equal(lr_manifest_cycle_index(m, 2, "a", 1, INDEX, &list),
-                     LR_OK);
-    list_is(&list, "30 3.ts\n!40 4.ts\n!50 5.ts\n");
 
     lr_manifest_free(m[0]);
     lr_manifest_free(m[1]);
@@ -271,7 +252,7 @@ a_recording_is_not_torn(void **state)
     m[3] = part("a", 2, T_WALL + 4000);
     add(m[3], 2, "live/cam/a2.ts", 0);
 
-    assert_int_equal(lr_manifest_day_index(m, 4, INDEX, &list), LR_OK);
+    assert_int_equal(lr_manifest_index(m, 4, INDEX, NULL, &list), LR_OK);
     list_is(&list, "1 a0.ts\n13 a1.ts\n24 a2.ts\n!2 b0.ts\n");
 
     lr_manifest_free(m[0]);
@@ -288,7 +269,7 @@ nothing_is_an_empty_list(void **state)
 
     (void) state;
 
-    assert_int_equal(lr_manifest_day_index(NULL, 0, INDEX, &list), LR_OK);
+    assert_int_equal(lr_manifest_index(NULL, 0, INDEX, NULL, &list), LR_OK);
     list_is(&list, "");
 }
 
@@ -323,7 +304,7 @@ the_list_is_a_playlist(void **state)
         }
     }
 
-    assert_int_equal(lr_manifest_day_index(m, n, INDEX, &list), LR_OK);
+    assert_int_equal(lr_manifest_index(m, n, INDEX, NULL, &list), LR_OK);
     assert_int_equal(list.n, n * 100);
 
     for (i = 0; i < list.n; i++) {
