@@ -139,14 +139,16 @@ $(BUILD)/tools/flv2ts: t/tools/flv2ts.c $(PURE_SRC) $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(PURE) $(CFLAGS) -o $@ $< $(PURE_SRC) $(LIBS)
 
-TOOL_LIB = $(filter-out t/tools/rtmpload.c t/tools/rtmppub.c \
-           t/tools/flv2ts.c,$(wildcard t/tools/*.c)) core/lr_buf.c \
-           media/lr_flv.c
+# a publisher is t/tools/NAME.c and NAME_*.c, and what both share
 
-$(BUILD)/tools/%: t/tools/%.c $(TOOL_LIB) $(wildcard t/tools/*.h) $(HEADERS)
+TOOL_LIB = t/tools/flv_file.c t/tools/rtmp_client.c core/lr_buf.c
+
+$(BUILD)/tools/%: t/tools/%.c $(wildcard t/tools/*.[ch]) core/lr_buf.c \
+		$(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu99 $(WARN) $(INCS) $(CFLAGS) -It/tools -o $@ $< \
-		$(TOOL_LIB)
+	$(CC) -std=gnu99 $(WARN) $(INCS) $(CFLAGS) -o $@.new $< \
+		$(wildcard t/tools/$*_*.c) $(TOOL_LIB)
+	mv $@.new $@
 
 
 style:
