@@ -107,7 +107,7 @@ install: module $(BUILD)/live-record
 	install -m 644 docs/live-record.1 $(DESTDIR)$(MANDIR)/man1/
 
 
-# unit tests: a program for each test, which includes the file it tests
+# unit tests: a program for each test, which may include the file it tests
 
 $(BUILD)/san/%.o: %.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -117,9 +117,9 @@ UNIT_H   = $(wildcard t/unit/*/*.h)
 
 $(BUILD)/unit/%: t/unit/%.c $(SAN_OBJ) $(UNIT_H)
 	@mkdir -p $(@D)
-	$(CC) $(PURE) -O1 -g $(SAN) -o $@ $< $(filter-out \
-		$(BUILD)/san/$(patsubst %/,%,$(dir $*))/$(patsubst \
-		test_%,%,$(notdir $*)).o,$(SAN_OBJ)) \
+	$(CC) $(PURE) -O1 -g $(SAN) -o $@ $< $(filter-out $(patsubst \
+		%.c,$(BUILD)/san/%.o,$(shell sed -n \
+		's,^.include "../../../\(.*\)",\1,p' $<)),$(SAN_OBJ)) \
 		$(LIBS) -lcmocka
 
 unit: $(UNIT)
