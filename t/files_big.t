@@ -32,34 +32,7 @@ my ($free) = (split ' ', (split /\n/, LiveRecord::capture(undef, 'df', '-Pk',
 
 plan(skip_all => 'less than 8 GB are free') if $free < 8e6;
 
-$t->write_conf(<<'EOF_CONF');
-%%GLOBALS%%
-
-worker_processes 2;
-
-events {
-    worker_connections 64;
-}
-
-rtmp {
-    live_record_spool %%TESTDIR%%/spool;
-    live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }
-
-    server {
-        listen 127.0.0.1:%%PORT%%;
-
-        application live {
-            live on;
-
-            live_record * {
-                bucket local;
-                format mp4 flv;
-                grace 1s;
-            }
-        }
-    }
-}
-EOF_CONF
+$t->configure('format mp4 flv; grace 1s;', workers => 2);
 
 my $short = media('short');
 my @frames = frames($short, 'v');

@@ -19,34 +19,7 @@ use LiveRecord;
 
 my $t = LiveRecord->new();
 
-$t->write_conf(<<'EOF_CONF');
-%%GLOBALS%%
-
-worker_processes 4;
-
-events {
-    worker_connections 64;
-}
-
-rtmp {
-    live_record_spool %%TESTDIR%%/spool;
-    live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }
-
-    server {
-        listen 127.0.0.1:%%PORT%%;
-
-        application live {
-            live on;
-
-            live_record * {
-                bucket local;
-                fragment 5s;
-                grace 5s;
-            }
-        }
-    }
-}
-EOF_CONF
+$t->configure('fragment 5s; grace 5s;', workers => 4);
 
 my $file = media('reload', seconds => 64);
 my @video = frames($file, 'v');

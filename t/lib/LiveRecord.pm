@@ -8,9 +8,7 @@ package LiveRecord;
 #     use LiveRecord;
 #
 #     my $t = LiveRecord->new();
-#     $t->write_conf(<<'EOT');
-#     ...
-#     EOT
+#     $t->configure('fragment 5s; grace 2s;');
 #     $t->start();
 #     $t->publish(media('basic'), name => 'test');
 #     ...
@@ -169,6 +167,42 @@ sub write_conf {
         $self->expand($text));
 
     return $self;
+}
+
+# what many tests want: streams of the application "live" are recorded to the
+# directory; the lines are for the template, workers => 1
+
+sub configure {
+    my ($self, $lines, %opt) = @_;
+    my $workers = $opt{workers} || 1;
+
+    return $self->write_conf(<<"EOF_CONF");
+%%GLOBALS%%
+
+worker_processes $workers;
+
+events {
+    worker_connections 64;
+}
+
+rtmp {
+    live_record_spool %%TESTDIR%%/spool;
+    live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+
+        application live {
+            live on;
+
+            live_record * {
+                bucket local;
+                $lines
+            }
+        }
+    }
+}
+EOF_CONF
 }
 
 # nginx -t; gives success and what it said
