@@ -406,17 +406,12 @@ ngx_live_record_create_looked(ngx_live_record_request_t *req)
 static void
 ngx_live_record_create_draw(ngx_live_record_create_t *c)
 {
-    ngx_thread_task_t  *task;
-
-    task = c->task;
-    task->ctx = c;
-    task->handler = ngx_live_record_create_thread;
-    task->event.handler = ngx_live_record_create_drawn;
-    task->event.data = c;
-
     c->thread = 1;
 
-    if (ngx_live_record_aside_post(task) != NGX_OK) {
+    if (ngx_live_record_aside_post(c->task, ngx_live_record_create_thread,
+                                   ngx_live_record_create_drawn, c)
+        != NGX_OK)
+    {
         c->thread = 0;
         ngx_live_record_create_fail(c, "no memory");
     }

@@ -12,9 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_live_record.h"
 #include "ngx_live_record_aside.h"
-#include "ngx_live_record_thread.h"
 
 
 /* in the pool at a time, of a worker */
@@ -25,14 +23,16 @@
 
 
 typedef struct {
-    ngx_queue_t            queue;
-    ngx_thread_task_t     *task;
-    ngx_event_handler_pt   handler;     /* the caller's */
-    void                  *data;
+    ngx_queue_t                 queue;
+    ngx_thread_task_t          *task;
+    ngx_live_record_thread_pt   handler;    /* the caller's, as the rest */
+    ngx_event_handler_pt        done;
+    void                       *data;
 } ngx_live_record_aside_t;
 
 
 static void ngx_live_record_aside_run(void);
+static void ngx_live_record_aside_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_aside_done(ngx_event_t *ev);
 static void ngx_live_record_aside_again(ngx_event_t *ev);
 
@@ -44,7 +44,8 @@ static ngx_connection_t  ngx_live_record_aside_dummy;
 
 
 ngx_int_t
-ngx_live_record_aside_post(ngx_thread_task_t *task)
+ngx_live_record_aside_post(ngx_thread_task_t *task,
+    ngx_live_record_thread_pt handler, ngx_event_handler_pt done, void *data)
 {
     ngx_live_record_aside_t  *a;
 
@@ -54,11 +55,13 @@ ngx_live_record_aside_post(ngx_thread_task_t *task)
     }
 
     a->task = task;
-    a->handler = task->event.handler;
-    a->data = task->event.data;
+    a->handler = handler;
+    a->done = done;
+    a->data = data;
 
-    task->event.handler = ngx_live_record_aside_done;
-    task->event.data = a;
+    /* for ngx_live_record_aside_cancel() */
+
+    task->ctx = a;
 
     if (ngx_live_record_aside_waiting.next == NULL) {
         ngx_queue_init(&ngx_live_record_aside_waiting);
@@ -90,7 +93,10 @@ ngx_live_record_aside_run(void)
         q = ngx_queue_head(&ngx_live_record_aside_waiting);
         a = ngx_queue_data(q, ngx_live_record_aside_t, queue);
 
-        if (ngx_live_record_thread_post(a->task) != NGX_OK) {
+        if (ngx_live_record_thread_post(a->task, ngx_live_record_aside_thread,
+                                        ngx_live_record_aside_done, a)
+            != NGX_OK)
+        {
             if (!ngx_live_record_aside_timer.timer_set) {
                 ngx_add_timer(&ngx_live_record_aside_timer,
                               NGX_LIVE_RECORD_ASIDE_RETRY);
@@ -112,7 +118,7 @@ ngx_live_record_aside_cancel(ngx_thread_task_t *task)
 {
     ngx_live_record_aside_t  *a;
 
-    a = task->event.data;
+    a = task->ctx;
 
     if (a->queue.next == NULL) {
         return NGX_DECLINED;
@@ -126,15 +132,23 @@ ngx_live_record_aside_cancel(ngx_thread_task_t *task)
 
 
 static void
+ngx_live_record_aside_thread(void *data, ngx_log_t *log)
+{
+    ngx_live_record_aside_t *a = data;
+
+    a->handler(a->data, log);
+}
+
+
+static void
 ngx_live_record_aside_done(ngx_event_t *ev)
 {
-    ngx_event_handler_pt      handler;
+    ngx_event_handler_pt      done;
     ngx_live_record_aside_t  *a;
 
     a = ev->data;
-    handler = a->handler;
+    done = a->done;
 
-    ev->handler = handler;
     ev->data = a->data;
     ngx_free(a);
 
@@ -142,7 +156,7 @@ ngx_live_record_aside_done(ngx_event_t *ev)
 
     /* the task may be gone after this */
 
-    handler(ev);
+    done(ev);
 
     ngx_live_record_aside_run();
 }

@@ -105,8 +105,6 @@ ngx_live_record_claim_begin(ngx_live_record_recorder_t *r)
 static void
 ngx_live_record_claim(ngx_live_record_recorder_t *r)
 {
-    ngx_thread_task_t  *task;
-
     /*
      * The publisher before this one may still be writing its last bytes:
      * here, or in another worker, where its lock is seen.
@@ -127,16 +125,13 @@ ngx_live_record_claim(ngx_live_record_recorder_t *r)
         return;
     }
 
-    task = r->task;
-    task->ctx = r;
-    task->handler = ngx_live_record_claim_thread;
-    task->event.handler = ngx_live_record_claim_done;
-    task->event.data = r;
-
     r->claiming = 1;
     lr_quota_take(&ngx_live_record_quota, NGX_LIVE_RECORD_EMPTY);
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(r->task, ngx_live_record_claim_thread,
+                                    ngx_live_record_claim_done, r)
+        != NGX_OK)
+    {
         /* its queue is full; frames are kept until it is not */
 
         r->claiming = 0;

@@ -257,17 +257,13 @@ ngx_live_record_call_result(ngx_live_record_call_t *call, ngx_uint_t result)
 static void
 ngx_live_record_call_graces(ngx_live_record_call_t *call)
 {
-    ngx_thread_task_t  *task;
-
-    task = &call->task;
-    task->ctx = call;
-    task->handler = ngx_live_record_call_thread;
-    task->event.handler = ngx_live_record_call_done;
-    task->event.data = call;
-
     call->now = ngx_live_record_now();
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(&call->task,
+                                    ngx_live_record_call_thread,
+                                    ngx_live_record_call_done, call)
+        != NGX_OK)
+    {
         ngx_live_record_call_failed(call);
         return;
     }

@@ -293,9 +293,8 @@ ngx_live_record_cred_timer(ngx_event_t *ev)
 static void
 ngx_live_record_cred_renew(ngx_live_record_cred_t *cred)
 {
-    int                 rc;
-    char                why[LR_CRED_ERR_LEN];
-    ngx_thread_task_t  *task;
+    int   rc;
+    char  why[LR_CRED_ERR_LEN];
 
     if (cred->busy) {
         return;
@@ -323,15 +322,12 @@ ngx_live_record_cred_renew(ngx_live_record_cred_t *cred)
         return;
     }
 
-    task = cred->task;
-    task->ctx = cred;
-    task->handler = ngx_live_record_cred_thread;
-    task->event.handler = ngx_live_record_cred_looked;
-    task->event.data = cred;
-
     cred->again = cred->refused;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(cred->task, ngx_live_record_cred_thread,
+                                    ngx_live_record_cred_looked, cred)
+        != NGX_OK)
+    {
         ngx_live_record_cred_fail(cred, NULL,
                                   "the thread pool takes no more");
     }

@@ -31,15 +31,10 @@ static void ngx_live_record_dir_fail(ngx_live_record_request_t *req,
 void
 ngx_live_record_dir_start(ngx_live_record_request_t *req)
 {
-    ngx_thread_task_t  *task;
-
-    task = req->task;
-    task->ctx = req;
-    task->handler = ngx_live_record_dir_thread;
-    task->event.handler = ngx_live_record_dir_done;
-    task->event.data = req;
-
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(req->task, ngx_live_record_dir_thread,
+                                    ngx_live_record_dir_done, req)
+        != NGX_OK)
+    {
         ngx_snprintf((u_char *) req->err, sizeof(req->err),
                      "the thread pool takes no more%Z");
         req->result = LR_RETRY_AGAIN;

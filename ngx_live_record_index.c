@@ -348,17 +348,12 @@ ngx_live_record_day_date(const lr_ship_t *ship, int64_t time,
 static void
 ngx_live_record_day_draw(ngx_live_record_day_t *day)
 {
-    ngx_thread_task_t  *task;
-
-    task = day->task;
-    task->ctx = day;
-    task->handler = ngx_live_record_day_thread;
-    task->event.handler = ngx_live_record_day_drawn;
-    task->event.data = day;
-
     day->thread = 1;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(day->task, ngx_live_record_day_thread,
+                                    ngx_live_record_day_drawn, day)
+        != NGX_OK)
+    {
         day->thread = 0;
         ngx_live_record_day_finish(day, LR_RETRY_AGAIN, 0);
     }

@@ -15,7 +15,6 @@
 #include "ngx_live_record_aside.h"
 #include "ngx_live_record_cache.h"
 #include "ngx_live_record_manifests.h"
-#include "ngx_live_record_thread.h"
 
 
 typedef enum {
@@ -381,9 +380,8 @@ ngx_live_record_manifests_get(ngx_live_record_manifests_t *m,
 static void
 ngx_live_record_manifests_post(ngx_live_record_manifests_t *m)
 {
-    ngx_int_t           rc;
-    ngx_uint_t          i;
-    ngx_thread_task_t  *task;
+    ngx_int_t   rc;
+    ngx_uint_t  i;
 
     m->work = 0;
 
@@ -394,16 +392,18 @@ ngx_live_record_manifests_post(ngx_live_record_manifests_t *m)
         }
     }
 
-    task = m->task;
-    task->ctx = m;
-    task->handler = ngx_live_record_manifests_thread;
-    task->event.handler = ngx_live_record_manifests_parsed;
-    task->event.data = m;
-
     m->thread = 1;
 
-    rc = m->aside ? ngx_live_record_aside_post(task)
-                  : ngx_live_record_thread_post(task);
+    if (m->aside) {
+        rc = ngx_live_record_aside_post(m->task,
+                                        ngx_live_record_manifests_thread,
+                                        ngx_live_record_manifests_parsed, m);
+
+    } else {
+        rc = ngx_live_record_thread_post(m->task,
+                                         ngx_live_record_manifests_thread,
+                                         ngx_live_record_manifests_parsed, m);
+    }
 
     if (rc != NGX_OK) {
         m->thread = 0;

@@ -389,8 +389,6 @@ ngx_live_record_notify_forget(ngx_live_record_ship_t *s)
 static void
 ngx_live_record_notify_run(ngx_live_record_notifier_t *n)
 {
-    ngx_thread_task_t  *task;
-
     if (n->busy || n->done
         || (ngx_exiting && n->outcome.result
                            == NGX_LIVE_RECORD_NOTIFY_NOTHING))
@@ -406,13 +404,10 @@ ngx_live_record_notify_run(ngx_live_record_notifier_t *n)
     n->news = 0;
     n->ending = n->last;
 
-    task = &n->task;
-    task->ctx = n;
-    task->handler = ngx_live_record_notify_thread;
-    task->event.handler = ngx_live_record_notify_ran;
-    task->event.data = n;
-
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(&n->task, ngx_live_record_notify_thread,
+                                    ngx_live_record_notify_ran, n)
+        != NGX_OK)
+    {
         n->ending = 0;
 
         if (!n->timer.timer_set) {

@@ -248,7 +248,6 @@ ngx_live_record_notify_ask(void)
 {
     ngx_queue_t                     *head;
     ngx_live_record_api_t           *api;
-    ngx_thread_task_t               *task;
     ngx_live_record_notify_query_t  *q;
 
     while (ngx_live_record_notify_asking == NULL
@@ -259,13 +258,11 @@ ngx_live_record_notify_ask(void)
 
         ngx_queue_remove(head);
 
-        task = &q->task;
-        task->ctx = q;
-        task->handler = ngx_live_record_notify_query;
-        task->event.handler = ngx_live_record_notify_queried;
-        task->event.data = q;
-
-        if (ngx_live_record_thread_post(task) == NGX_OK) {
+        if (ngx_live_record_thread_post(&q->task,
+                                        ngx_live_record_notify_query,
+                                        ngx_live_record_notify_queried, q)
+            == NGX_OK)
+        {
             ngx_live_record_notify_asking = q;
             return;
         }

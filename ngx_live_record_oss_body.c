@@ -17,11 +17,10 @@
 
 
 static void ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
-    void (*thread)(void *data, ngx_log_t *log),
-    void (*done)(ngx_event_t *ev), ngx_live_record_oss_pt handler);
+    ngx_live_record_thread_pt thread, ngx_event_handler_pt done,
+    ngx_live_record_oss_pt handler);
 static ngx_int_t ngx_live_record_oss_post(ngx_live_record_oss_t *t,
-    void (*handler)(void *data, ngx_log_t *log),
-    void (*done)(ngx_event_t *ev));
+    ngx_live_record_thread_pt thread, ngx_event_handler_pt done);
 static void ngx_live_record_oss_open_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_oss_opened(ngx_event_t *ev);
 static int ngx_live_record_oss_piece(ngx_live_record_oss_t *t);
@@ -46,8 +45,8 @@ ngx_live_record_oss_open(ngx_live_record_oss_t *t,
 
 static void
 ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
-    void (*thread)(void *data, ngx_log_t *log),
-    void (*done)(ngx_event_t *ev), ngx_live_record_oss_pt handler)
+    ngx_live_record_thread_pt thread, ngx_event_handler_pt done,
+    ngx_live_record_oss_pt handler)
 {
     t->handler = handler;
 
@@ -60,20 +59,11 @@ ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
 
 static ngx_int_t
 ngx_live_record_oss_post(ngx_live_record_oss_t *t,
-    void (*handler)(void *data, ngx_log_t *log),
-    void (*done)(ngx_event_t *ev))
+    ngx_live_record_thread_pt thread, ngx_event_handler_pt done)
 {
-    ngx_thread_task_t  *task;
-
-    task = t->req->task;
-    task->ctx = t;
-    task->handler = handler;
-    task->event.handler = done;
-    task->event.data = t;
-
     t->thread = 1;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(t->req->task, thread, done, t) != NGX_OK) {
 
         /* the bucket has no part in it, whatever becomes of the transfer */
 

@@ -343,19 +343,14 @@ ngx_live_record_queue_seal(ngx_live_record_queue_t *q)
 void
 ngx_live_record_queue_flush(ngx_live_record_queue_t *q)
 {
-    ngx_thread_task_t  *task;
-
     if (!ngx_live_record_queue_take(q)) {
         return;
     }
 
-    task = q->task;
-    task->ctx = q;
-    task->handler = ngx_live_record_queue_thread;
-    task->event.handler = ngx_live_record_queue_done;
-    task->event.data = q;
-
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(q->task, ngx_live_record_queue_thread,
+                                    ngx_live_record_queue_done, q)
+        != NGX_OK)
+    {
         ngx_live_record_queue_give_back(q);
     }
 }
@@ -697,12 +692,10 @@ ngx_live_record_queue_flush_group(void)
 
     ngx_live_record_group = NULL;
 
-    g->task.ctx = g;
-    g->task.handler = ngx_live_record_group_thread;
-    g->task.event.handler = ngx_live_record_group_done;
-    g->task.event.data = g;
-
-    if (ngx_live_record_thread_post(&g->task) == NGX_OK) {
+    if (ngx_live_record_thread_post(&g->task, ngx_live_record_group_thread,
+                                    ngx_live_record_group_done, g)
+        == NGX_OK)
+    {
         return;
     }
 

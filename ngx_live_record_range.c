@@ -197,17 +197,12 @@ ngx_live_record_range_before(const lr_settings_t *st)
 void
 ngx_live_record_range_start(ngx_live_record_range_t *r)
 {
-    ngx_thread_task_t  *task;
-
-    task = r->task;
-    task->ctx = r;
-    task->handler = ngx_live_record_range_thread;
-    task->event.handler = ngx_live_record_range_spooled;
-    task->event.data = r;
-
     r->thread = 1;
 
-    if (ngx_live_record_aside_post(task) != NGX_OK) {
+    if (ngx_live_record_aside_post(r->task, ngx_live_record_range_thread,
+                                   ngx_live_record_range_spooled, r)
+        != NGX_OK)
+    {
         r->thread = 0;
         ngx_live_record_range_fail(r, "no memory");
     }

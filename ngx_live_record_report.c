@@ -170,23 +170,20 @@ ngx_live_record_report_cleanup(void *data)
 static ngx_int_t
 ngx_live_record_report_look(void)
 {
-    ngx_thread_task_t  *task;
-
     if (ngx_live_record_report_busy) {
         return NGX_OK;
     }
 
-    task = &ngx_live_record_report_task;
-
-    if (task->handler == NULL) {
+    if (ngx_live_record_asked.next == NULL) {
         ngx_queue_init(&ngx_live_record_asked);
-
-        task->handler = ngx_live_record_report_thread;
-        task->event.handler = ngx_live_record_report_done;
-        task->event.data = task;
     }
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(&ngx_live_record_report_task,
+                                    ngx_live_record_report_thread,
+                                    ngx_live_record_report_done,
+                                    &ngx_live_record_reported)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -203,7 +200,7 @@ ngx_live_record_report_thread(void *data, ngx_log_t *log)
     lr_buf_t                  *texts;
     ngx_live_record_report_t  *rp;
 
-    rp = &ngx_live_record_reported;
+    rp = data;
     texts = ngx_live_record_report_texts;
 
     for (i = 0; i < NGX_LIVE_RECORD_REPORTS; i++) {

@@ -107,19 +107,13 @@ static void
 ngx_live_record_ship_run(ngx_live_record_ship_t *s,
     ngx_live_record_ship_op_e op)
 {
-    ngx_thread_task_t  *task;
-
     s->op = op;
-
-    task = &s->task;
-    task->ctx = s;
-    task->handler = ngx_live_record_ship_thread;
-    task->event.handler = ngx_live_record_ship_done;
-    task->event.data = s;
-
     s->busy = 1;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(&s->task, ngx_live_record_ship_thread,
+                                    ngx_live_record_ship_done, s)
+        != NGX_OK)
+    {
         ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
     }
 }

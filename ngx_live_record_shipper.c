@@ -244,7 +244,6 @@ ngx_live_record_round(ngx_event_t *ev)
 static void
 ngx_live_record_scan(void)
 {
-    ngx_thread_task_t       *task;
     ngx_live_record_scan_t  *scan;
 
     scan = &ngx_live_record_scan_state;
@@ -253,16 +252,14 @@ ngx_live_record_scan(void)
         return;
     }
 
-    task = &scan->task;
-    task->ctx = scan;
-    task->handler = ngx_live_record_scan_thread;
-    task->event.handler = ngx_live_record_scan_done;
-    task->event.data = scan;
-
     scan->number++;
     scan->next = ngx_current_msec + NGX_LIVE_RECORD_SCAN;
 
-    if (ngx_live_record_thread_post(task) == NGX_OK) {
+    if (ngx_live_record_thread_post(&scan->task,
+                                    ngx_live_record_scan_thread,
+                                    ngx_live_record_scan_done, scan)
+        == NGX_OK)
+    {
         scan->busy = 1;
         return;
     }

@@ -84,9 +84,15 @@ ngx_live_record_threads_init(ngx_cycle_t *cycle)
 
 
 ngx_int_t
-ngx_live_record_thread_post(ngx_thread_task_t *task)
+ngx_live_record_thread_post(ngx_thread_task_t *task,
+    ngx_live_record_thread_pt handler, ngx_event_handler_pt done, void *data)
 {
     ngx_thread_task_t  *last;
+
+    task->ctx = data;
+    task->handler = handler;
+    task->event.handler = done;
+    task->event.data = data;
 
     if (!ngx_live_record_thread_runs) {
         return ngx_thread_task_post(ngx_live_record_conf->thread_pool, task);

@@ -166,7 +166,6 @@ ngx_live_record_zone_exit(ngx_cycle_t *cycle)
 static void
 ngx_live_record_look(ngx_event_t *ev)
 {
-    ngx_thread_task_t       *task;
     ngx_live_record_look_t  *look;
 
     look = &ngx_live_record_look_state;
@@ -179,12 +178,6 @@ ngx_live_record_look(ngx_event_t *ev)
         return;
     }
 
-    task = &look->task;
-    task->ctx = look;
-    task->handler = ngx_live_record_look_thread;
-    task->event.handler = ngx_live_record_look_done;
-    task->event.data = look;
-
     lr_quota_look(&look->look, ngx_live_record_conf->zone_addr,
                   ngx_current_msec);
 
@@ -196,7 +189,10 @@ ngx_live_record_look(ngx_event_t *ev)
 
     look->busy = 1;
 
-    if (ngx_live_record_thread_post(task) != NGX_OK) {
+    if (ngx_live_record_thread_post(&look->task, ngx_live_record_look_thread,
+                                    ngx_live_record_look_done, look)
+        != NGX_OK)
+    {
         look->busy = 0;
         lr_quota_seen(&look->look, NULL, ngx_current_msec);
     }
