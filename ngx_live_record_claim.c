@@ -36,10 +36,15 @@ static ngx_live_record_recorder_t *ngx_live_record_predecessor(
     ngx_live_record_recorder_t *r);
 static void ngx_live_record_claim_again(ngx_event_t *ev);
 static void ngx_live_record_claim_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_claim_try(ngx_live_record_recorder_t *r,
+    ngx_uint_t last);
 static void ngx_live_record_claim_done(ngx_event_t *ev);
 static void ngx_live_record_claimed(ngx_live_record_recorder_t *r);
 static void ngx_live_record_claim_failed(ngx_live_record_recorder_t *r,
     const char *why);
+static void ngx_live_record_drop_early(ngx_live_record_recorder_t *r,
+    const char *why);
+static void ngx_live_record_started(ngx_live_record_recorder_t *r);
 static void ngx_live_record_replay(ngx_live_record_recorder_t *r);
 
 
@@ -187,11 +192,19 @@ ngx_live_record_claim_thread(void *data, ngx_log_t *log)
 {
     ngx_live_record_recorder_t *r = data;
 
+    ngx_live_record_claim_try(r, ngx_current_msec >= r->claim_until);
+}
+
+
+/* "last": what another holds is not waited for, a new one is made beside it */
+
+static void
+ngx_live_record_claim_try(ngx_live_record_recorder_t *r, ngx_uint_t last)
+{
     r->rc = lr_recording_claim(r->claim,
                                (char *) ngx_live_record_conf->spool.data,
                                &r->settings, r->id, ngx_live_record_now(),
-                               ngx_current_msec >= r->claim_until,
-                               r->err, sizeof(r->err));
+                               last, r->err, sizeof(r->err));
 }
 
 
@@ -264,7 +277,54 @@ ngx_live_record_claim_failed(ngx_live_record_recorder_t *r, const char *why)
 }
 
 
+/* loses what was kept, but for sequence headers that are needed still */
+
+static void
+ngx_live_record_drop_early(ngx_live_record_recorder_t *r, const char *why)
+{
+    lr_flv_body_t              body;
+    ngx_live_record_early_t   *e, **p;
+
+    p = &r->early;
+
+    while (*p) {
+        e = *p;
+
+        lr_flv_parse(e->type, e->data, e->size, &body);
+
+        if (body.kind == LR_FLV_CONFIG && !r->stopped) {
+            p = &e->next;
+            continue;
+        }
+
+        *p = e->next;
+        r->kept -= e->size;
+        ngx_live_record_lose(r, e->size, why);
+        ngx_free(e);
+    }
+
+    r->early_last = p;
+}
+
+
 void
+ngx_live_record_claim_now(ngx_live_record_recorder_t *r)
+{
+    /* a thread may have, and could not tell any more */
+
+    if (!r->claiming || r->rc != LR_OK || r->claim->fd == -1) {
+        ngx_live_record_claim_try(r, 1);
+    }
+
+    if (r->rc == LR_OK) {
+        ngx_live_record_started(r);
+    }
+}
+
+
+/* the claim has succeeded: goes on with what was kept */
+
+static void
 ngx_live_record_started(ngx_live_record_recorder_t *r)
 {
     lr_claim_t  *claim;
@@ -294,7 +354,7 @@ ngx_live_record_started(ngx_live_record_recorder_t *r)
     ngx_free(r->claim);
     r->claim = NULL;
 
-    r->state = NGX_LIVE_RECORD_RUNNING;
+    r->running = 1;
     r->disk_error = 0;
     r->suspended = 0;
 
@@ -409,32 +469,4 @@ ngx_live_record_replay(ngx_live_record_recorder_t *r)
     }
 
     r->early_last = &r->early;
-}
-
-
-void
-ngx_live_record_drop_early(ngx_live_record_recorder_t *r, const char *why)
-{
-    lr_flv_body_t              body;
-    ngx_live_record_early_t   *e, **p;
-
-    p = &r->early;
-
-    while (*p) {
-        e = *p;
-
-        lr_flv_parse(e->type, e->data, e->size, &body);
-
-        if (body.kind == LR_FLV_CONFIG && !r->stopped) {
-            p = &e->next;
-            continue;
-        }
-
-        *p = e->next;
-        r->kept -= e->size;
-        ngx_live_record_lose(r, e->size, why);
-        ngx_free(e);
-    }
-
-    r->early_last = p;
 }

@@ -17,6 +17,10 @@
 #include "lr_flv.h"
 
 
+/* no sequence header is larger */
+#define NGX_LIVE_RECORD_CONFIG_MAX  65536
+
+
 typedef struct {
     ngx_uint_t      type;               /* LR_FLV_AUDIO or LR_FLV_VIDEO */
     uint32_t        timestamp;          /* ms */

@@ -15,10 +15,6 @@
 #include "ngx_live_record_publisher.h"
 
 
-/* no sequence header is larger */
-#define NGX_LIVE_RECORD_CONFIG_MAX  65536
-
-
 static void ngx_live_record_publisher_seen(ngx_live_record_publisher_t *p,
     ngx_live_record_message_t *m);
 static ngx_uint_t ngx_live_record_publisher_due(

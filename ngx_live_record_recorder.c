@@ -182,7 +182,7 @@ ngx_live_record_recorder_drop(ngx_live_record_recorder_t *r)
 void
 ngx_live_record_recorder_restart(ngx_live_record_recorder_t *r)
 {
-    if (r->state == NGX_LIVE_RECORD_RUNNING) {
+    if (r->running) {
         lr_timeline_restart(&r->timeline);
 
     } else {
@@ -200,7 +200,7 @@ ngx_live_record_recorder_cancel_grace(ngx_live_record_recorder_t *r)
 
     r->no_grace = 1;
 
-    if (r->state == NGX_LIVE_RECORD_RUNNING) {
+    if (r->running) {
         ngx_live_record_queue_grace(&r->out, 0);
         ngx_live_record_queue_flush(&r->out);
     }
@@ -232,10 +232,10 @@ ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
     __builtin_prefetch(r->out.pos, 1);
     __builtin_prefetch(r->rows.data + r->rows.len, 1);
 
-    if (r->state == NGX_LIVE_RECORD_RUNNING) {
+    if (r->running) {
         ngx_live_record_take(r, m, ngx_live_record_now());
 
-    } else if (r->state == NGX_LIVE_RECORD_CLAIMING) {
+    } else {
         ngx_live_record_keep(r, m);
     }
 }
@@ -1021,7 +1021,7 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
     r->stopped = 1;
     r->why = why;
 
-    if (r->state != NGX_LIVE_RECORD_RUNNING) {
+    if (!r->running) {
 
         /* what came before a claim is written once it is made */
 
@@ -1128,7 +1128,7 @@ ngx_live_record_recorder_save(void)
         {
             r = ngx_queue_data(q, ngx_live_record_recorder_t, queue);
 
-            if (r->state == NGX_LIVE_RECORD_RUNNING
+            if (r->running
                 && (busy || !r->out.busy))
             {
                 ngx_live_record_drain(r);
@@ -1168,23 +1168,13 @@ ngx_live_record_recorder_exit(ngx_cycle_t *cycle)
 
         r->out.held = 1;
 
-        if (r->state == NGX_LIVE_RECORD_CLAIMING
-            && r->hold != NGX_LIVE_RECORD_HOLD_DROP
+        if (!r->running && r->hold != NGX_LIVE_RECORD_HOLD_DROP
             && (r->early || r->claiming))
         {
-            if (!r->claiming || r->rc != LR_OK || r->claim->fd == -1) {
-                r->rc = lr_recording_claim(r->claim,
-                            (char *) ngx_live_record_conf->spool.data,
-                            &r->settings, r->id, ngx_live_record_now(), 1,
-                            r->err, sizeof(r->err));
-            }
-
-            if (r->rc == LR_OK) {
-                ngx_live_record_started(r);
-            }
+            ngx_live_record_claim_now(r);
         }
 
-        if (r->state == NGX_LIVE_RECORD_RUNNING) {
+        if (r->running) {
             ngx_live_record_drain(r);
         }
 

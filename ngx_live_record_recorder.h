@@ -23,9 +23,6 @@
 /* of a reason, with the path of the spool */
 #define NGX_LIVE_RECORD_TEXT         1280
 
-/* no sequence header is larger */
-#define NGX_LIVE_RECORD_CONFIG_MAX   65536
-
 
 /* a message kept while the recording is being claimed */
 
@@ -39,12 +36,6 @@ struct ngx_live_record_early_s {
     size_t                       size;
     u_char                       data[1];
 };
-
-
-typedef enum {
-    NGX_LIVE_RECORD_CLAIMING = 0,
-    NGX_LIVE_RECORD_RUNNING
-} ngx_live_record_state_e;
 
 
 typedef struct {
@@ -62,8 +53,7 @@ struct ngx_live_record_recorder_s {
     /* what each message touches, close together: with many streams all of
        it has left the caches since the message before */
 
-    ngx_live_record_state_e      state;
-
+    unsigned                     running:1;   /* it has its recording */
     unsigned                     open:1;
     unsigned                     claiming:1;  /* a thread is at it */
     unsigned                     has_video:1;
@@ -143,16 +133,12 @@ void ngx_live_record_claim_init(ngx_live_record_recorder_t *r);
 /* begins to claim; until it runs, messages are kept */
 void ngx_live_record_claim_begin(ngx_live_record_recorder_t *r);
 
-/* the claim has succeeded: goes on with what was kept */
-void ngx_live_record_started(ngx_live_record_recorder_t *r);
+/* the worker exits: claims by itself, if no thread has, and starts */
+void ngx_live_record_claim_now(ngx_live_record_recorder_t *r);
 
 /* keeps a message, or loses it */
 void ngx_live_record_keep(ngx_live_record_recorder_t *r,
     const ngx_live_record_message_t *m);
-
-/* loses what was kept, but for sequence headers that are needed still */
-void ngx_live_record_drop_early(ngx_live_record_recorder_t *r,
-    const char *why);
 
 
 #endif /* _NGX_LIVE_RECORD_RECORDER_H_INCLUDED_ */
