@@ -37,6 +37,15 @@
 #define NGX_LIVE_RECORD_TAG          (LR_FLV_TAG_HEADER + LR_FLV_TAG_TRAILER  \
                                       + sizeof(lr_row_t))
 
+/* an FLV tag has 24 bits for its length */
+#define NGX_LIVE_RECORD_MESSAGE_MAX  0xffffff
+
+
+static void ngx_live_record_take_config(ngx_live_record_recorder_t *r,
+    ngx_live_record_track_t *track, ngx_live_record_message_t *m);
+static void ngx_live_record_take_frame(ngx_live_record_recorder_t *r,
+    ngx_live_record_track_t *track, ngx_live_record_message_t *m,
+    int64_t wall);
 static ngx_uint_t ngx_live_record_config(ngx_live_record_recorder_t *r,
     ngx_live_record_track_t *track, ngx_chain_t *in, size_t size);
 static ngx_uint_t ngx_live_record_picture(ngx_live_record_recorder_t *r,
@@ -245,18 +254,12 @@ void
 ngx_live_record_take(ngx_live_record_recorder_t *r,
     ngx_live_record_message_t *m, int64_t wall)
 {
-    size_t                    size;
-    lr_row_t                  row;
-    ngx_uint_t                video, full;
-    const char               *why;
     lr_flv_body_t            *body;
-    lr_timeline_frame_t       f;
     ngx_live_record_track_t  *track;
 
-    size = m->size;
     body = &m->body;
 
-    if (size > 0xffffff || body->kind == LR_FLV_IGNORE
+    if (m->size > NGX_LIVE_RECORD_MESSAGE_MAX || body->kind == LR_FLV_IGNORE
         || body->kind == LR_FLV_END)
     {
         return;
@@ -267,13 +270,13 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
         return;
     }
 
-    video = m->type == LR_FLV_VIDEO;
-    track = video ? &r->video : &r->audio;
     r->last = ngx_current_msec;
+    track = &r->audio;
 
-    if (video) {
+    if (m->type == LR_FLV_VIDEO) {
         r->last_video = ngx_current_msec;
         r->has_video = 1;
+        track = &r->video;
     }
 
     if (body->codec == LR_CODEC_OTHER) {
@@ -282,58 +285,92 @@ ngx_live_record_take(ngx_live_record_recorder_t *r,
     }
 
     if (body->kind == LR_FLV_CONFIG) {
+        ngx_live_record_take_config(r, track, m);
 
-        if (size > NGX_LIVE_RECORD_CONFIG_MAX
-            || !ngx_live_record_config(r, track, m->in, size))
-        {
-            return;
-        }
+    } else {
+        ngx_live_record_take_frame(r, track, m, wall);
+    }
+}
 
-        ngx_live_record_check_config(r, track, body);
 
-        if (!video) {
-            lr_timeline_audio_due(&r->timeline);
-        }
+/* a sequence header takes effect at its place, and at a cut that is due then */
 
-        /* it takes effect at its place, and a new fragment begins soon */
+static void
+ngx_live_record_take_config(ngx_live_record_recorder_t *r,
+    ngx_live_record_track_t *track, ngx_live_record_message_t *m)
+{
+    size_t       size;
+    lr_row_t     row;
+    ngx_uint_t   video, full;
+    const char  *why;
 
-        if (r->open) {
+    size = m->size;
+    video = m->type == LR_FLV_VIDEO;
 
-            /* one that is left out is at the head of the next fragment */
-
-            why = ngx_live_record_obstacle(r, size, &full);
-
-            /* a frame would have begun a new fragment well before */
-
-            if (why == NULL
-                && (r->pos > NGX_LIVE_RECORD_FILE_MAX * 2UL
-                    || r->rows.len > NGX_LIVE_RECORD_ROWS_MAX * 2))
-            {
-                why = "there are too many sequence headers";
-            }
-
-            if (why) {
-                ngx_live_record_refuse(r, why, full);
-                return;
-            }
-
-            row.dts = (int32_t) ((video ? r->timeline.video.last
-                                        : r->timeline.audio.last)
-                                 - r->fragment.base);
-            row.dts = ngx_max(row.dts, 0);
-            row.cts = 0;
-            row.flags = LR_SAMPLE_CONFIG | (video ? LR_SAMPLE_VIDEO : 0)
-                        | LR_SAMPLE_FLAGS(body->header);
-
-            if (video) {
-                lr_picture_config(&r->picture, track->config.data, size);
-            }
-
-            ngx_live_record_tag(r, m->type, &row, m->peek, m->n, m->in, size);
-        }
-
+    if (size > NGX_LIVE_RECORD_CONFIG_MAX
+        || !ngx_live_record_config(r, track, m->in, size))
+    {
         return;
     }
+
+    ngx_live_record_check_config(r, track, &m->body);
+
+    if (!video) {
+        lr_timeline_audio_due(&r->timeline);
+    }
+
+    if (!r->open) {
+        return;
+    }
+
+    /* one that is left out is at the head of the next fragment */
+
+    why = ngx_live_record_obstacle(r, size, &full);
+
+    /* a frame would have begun a new fragment well before */
+
+    if (why == NULL
+        && (r->pos > NGX_LIVE_RECORD_FILE_MAX * 2UL
+            || r->rows.len > NGX_LIVE_RECORD_ROWS_MAX * 2))
+    {
+        why = "there are too many sequence headers";
+    }
+
+    if (why) {
+        ngx_live_record_refuse(r, why, full);
+        return;
+    }
+
+    row.dts = (int32_t) ((video ? r->timeline.video.last
+                                : r->timeline.audio.last)
+                         - r->fragment.base);
+    row.dts = ngx_max(row.dts, 0);
+    row.cts = 0;
+    row.flags = LR_SAMPLE_CONFIG | (video ? LR_SAMPLE_VIDEO : 0)
+                | LR_SAMPLE_FLAGS(m->body.header);
+
+    if (video) {
+        lr_picture_config(&r->picture, track->config.data, size);
+    }
+
+    ngx_live_record_tag(r, m->type, &row, m->peek, m->n, m->in, size);
+}
+
+
+static void
+ngx_live_record_take_frame(ngx_live_record_recorder_t *r,
+    ngx_live_record_track_t *track, ngx_live_record_message_t *m,
+    int64_t wall)
+{
+    size_t                size;
+    lr_row_t              row;
+    ngx_uint_t            video;
+    lr_flv_body_t        *body;
+    lr_timeline_frame_t   f;
+
+    size = m->size;
+    body = &m->body;
+    video = m->type == LR_FLV_VIDEO;
 
     if (!ngx_live_record_accept(r, body, video, size)) {
         return;
