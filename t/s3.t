@@ -155,10 +155,10 @@ my %files = (
     large => { faults => [ { @too_large, %copy } ], parts => 1,
         like => qr/c H H L i(p\d)+ m H D$/ },
 
-    # it takes longer than anybody waits
+    # it takes longer than anybody waits, and is told of at its end
     lslow => { faults => [ { fault => 'stall', %copy, times => 0 } ],
         settings => 'timeout 2s;', parts => 1,
-        like => qr/C H H H c H H L i(p\d)+ m H D$/ },
+        like => qr/C H H H (c H H|H c H|H H c) L i(p\d)+ m H D$/ },
 
     lfails => { faults => [ { @too_large, %copy }, { @slow, %copy_part },
         { fault => '200-error-body', %copy_part },
