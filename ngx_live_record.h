@@ -112,6 +112,7 @@ typedef struct {
     char                       refused[512];
     int64_t                    skew;           /* store's clock - ours, s */
     char                       told[64];       /* by an s3: its region */
+    ngx_uint_t                 digest;         /* and that it wants an MD5 */
     void                      *client;
     ngx_live_record_bucket_counts_t  *counts;
 } ngx_live_record_bucket_t;

@@ -134,6 +134,8 @@ ngx_live_record_oss_keyed(void *data, const char *err)
         return;
     }
 
+    t->digests = t->req->bucket->digest;
+
     ngx_live_record_oss_open(t, ngx_live_record_oss_opened);
 }
 
@@ -210,9 +212,7 @@ ngx_live_record_oss_put_vacant(ngx_live_record_oss_t *t)
 
     ngx_live_record_oss_mark(t);
     ngx_live_record_oss_object(t, LR_OBJECT_PUT);
-
-    t->send = 1;
-    t->sum = NGX_LIVE_RECORD_OSS_SENT;
+    ngx_live_record_oss_body(t);
 
     ngx_live_record_oss_send(t);
 }
@@ -437,6 +437,18 @@ ngx_live_record_oss_object(ngx_live_record_oss_t *t, lr_object_op_e op)
     t->nasked += lr_object_headers(&t->req->bucket->object,
                                    t->dialect->store, op, t->req->kind,
                                    t->asked + t->nasked);
+}
+
+
+void
+ngx_live_record_oss_body(ngx_live_record_oss_t *t)
+{
+    if (t->digest[0]) {
+        ngx_live_record_oss_set_header(t, "Content-MD5", t->digest);
+    }
+
+    t->send = 1;
+    t->sum = NGX_LIVE_RECORD_OSS_SENT;
 }
 
 

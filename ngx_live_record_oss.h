@@ -171,6 +171,7 @@ struct ngx_live_record_oss_s {
     ngx_live_record_oss_sum_e     sum;
     unsigned                      send:1;     /* the request's body */
     unsigned                      fresh:1;    /* never sent twice */
+    unsigned                      digests:1;  /* what is sent has an MD5 */
 
     CURL                         *easy;
     ngx_live_record_curl_t        curl;
@@ -207,6 +208,7 @@ struct ngx_live_record_oss_s {
     /* S3: what is sent, and what its ETag should be */
 
     char                          payload[2 * 32 + 1];  /* its SHA-256 */
+    char                          digest[24 + 1];       /* its MD5 */
     u_char                        want[LR_ETAG_SUM];
     ngx_uint_t                    want_parts; /* 0: put at once */
     ngx_uint_t                    wanted;     /* it is known */
@@ -277,6 +279,9 @@ void ngx_live_record_oss_keep(ngx_live_record_oss_t *t, ngx_uint_t what);
 /* headers that tell whose object it is, and what it should be like */
 void ngx_live_record_oss_mark(ngx_live_record_oss_t *t);
 void ngx_live_record_oss_object(ngx_live_record_oss_t *t, lr_object_op_e op);
+
+/* the question sends the request's body */
+void ngx_live_record_oss_body(ngx_live_record_oss_t *t);
 
 /*
  * Asks whether an object of this size and sum lies under the key, and

@@ -32,6 +32,8 @@ static void ngx_live_record_oss_tell(ngx_live_record_oss_t *t, CURLcode rc,
 static void ngx_live_record_oss_clock(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_region(ngx_live_record_oss_t *t,
     lr_xml_error_t *e);
+static ngx_uint_t ngx_live_record_oss_wants(ngx_live_record_oss_t *t,
+    lr_xml_error_t *e);
 
 
 void
@@ -39,7 +41,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
 {
     long                        asked;
     lr_net_e                    net;
-    ngx_uint_t                  reading, error, beginning;
+    ngx_uint_t                  reading, error, beginning, wants;
     lr_xml_error_t              e;
     ngx_live_record_cred_t     *cred;
     ngx_live_record_request_t  *req;
@@ -151,6 +153,12 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         req->result = LR_RETRY_CLOCK;
     }
 
+    wants = req->result == LR_RETRY_ADMIN && ngx_live_record_oss_wants(t, &e);
+
+    if (wants) {
+        req->result = LR_RETRY_REGION;
+    }
+
     /* perhaps it is the key; where no code tells, as of a HEAD, nobody knows */
 
     cred = req->bucket->cred;
@@ -168,7 +176,7 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
         ngx_live_record_oss_clock(t);
     }
 
-    if (req->result == LR_RETRY_REGION) {
+    if (req->result == LR_RETRY_REGION && !wants) {
         ngx_live_record_oss_region(t, &e);
     }
 
@@ -426,4 +434,36 @@ ngx_live_record_oss_region(ngx_live_record_oss_t *t, lr_xml_error_t *e)
     }
 
     ngx_memcpy(b->told, e->region, sizeof(b->told));
+}
+
+
+/*
+ * Whether the store only wants to know the sum of what it is sent before, as
+ * S3 does in a bucket that locks its objects; from now on it is told.
+ */
+
+static ngx_uint_t
+ngx_live_record_oss_wants(ngx_live_record_oss_t *t, lr_xml_error_t *e)
+{
+    ngx_live_record_bucket_t  *b;
+
+    b = t->req->bucket;
+
+    if (b->type != NGX_LIVE_RECORD_S3 || !t->send || t->digests
+        || !ngx_live_record_oss_code(t, "InvalidRequest")
+        || strstr(e->message, "Content-MD5") == NULL)
+    {
+        return 0;
+    }
+
+    if (!b->digest) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "live record: bucket \"%V\" wants an MD5 with what it "
+                      "is sent: that is rendered once more for it",
+                      &b->name);
+    }
+
+    b->digest = 1;
+
+    return 1;
 }

@@ -117,8 +117,7 @@ ngx_live_record_oss_part(ngx_live_record_oss_t *t)
     ngx_live_record_oss_param(t, "partNumber", number);
     ngx_live_record_oss_param(t, "uploadId", req->upload);
 
-    t->send = 1;
-    t->sum = NGX_LIVE_RECORD_OSS_SENT;
+    ngx_live_record_oss_body(t);
 
     ngx_live_record_oss_send(t);
 }

@@ -117,7 +117,10 @@ ngx_live_record_s3_sign(ngx_live_record_oss_t *t, lr_sign_t *sign,
 }
 
 
-/* without TLS the signature covers the body: it is rendered once before */
+/*
+ * Without TLS the signature covers the body, and some buckets want its MD5:
+ * it is rendered once before.
+ */
 
 static int
 ngx_live_record_s3_prepare(ngx_live_record_oss_t *t)
@@ -129,7 +132,7 @@ ngx_live_record_s3_prepare(ngx_live_record_oss_t *t)
     lr_body_t   *body;
     EVP_MD_CTX  *ctx;
 
-    if (t->req->bucket->ep.https) {
+    if (t->req->bucket->ep.https && !t->digests) {
         return LR_OK;
     }
 
@@ -138,7 +141,9 @@ ngx_live_record_s3_prepare(ngx_live_record_oss_t *t)
 
     ctx = EVP_MD_CTX_new();
 
-    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
+    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1
+        || (t->digests && lr_md5_begin(&t->md5) != LR_OK))
+    {
         EVP_MD_CTX_free(ctx);
         ngx_set_errno(NGX_ENOMEM);
         return LR_ERROR;
@@ -147,7 +152,10 @@ ngx_live_record_s3_prepare(ngx_live_record_oss_t *t)
     do {
         rc = lr_body_next(body, &p, &n);
 
-        if (rc == LR_OK && EVP_DigestUpdate(ctx, p, n) != 1) {
+        if (rc == LR_OK
+            && (EVP_DigestUpdate(ctx, p, n) != 1
+                || (t->digests && lr_md5_update(&t->md5, p, n) != LR_OK)))
+        {
             ngx_set_errno(NGX_ENOMEM);
             rc = LR_ERROR;
         }
@@ -156,6 +164,11 @@ ngx_live_record_s3_prepare(ngx_live_record_oss_t *t)
 
     if (rc == LR_DECLINED) {
         rc = LR_OK;
+    }
+
+    if (rc == LR_OK && t->digests) {
+        rc = lr_md5_end(&t->md5, sum);
+        EVP_EncodeBlock((u_char *) t->digest, sum, LR_ETAG_SUM);
     }
 
     if (rc == LR_OK && EVP_DigestFinal_ex(ctx, sum, NULL) != 1) {

@@ -34,7 +34,8 @@ typedef enum {
     LR_RETRY_EXISTS,          /* forbidden overwrite: the name is taken */
     LR_RETRY_GONE,            /* no such object or upload */
     LR_RETRY_ADMIN,           /* somebody has to mend it; try slowly */
-    LR_RETRY_REGION           /* again, for the region the store has told */
+    LR_RETRY_REGION           /* again, for the region the store has told,
+                                 or whatever else it wants to have */
 } lr_retry_e;
 
 

@@ -68,6 +68,7 @@ my %lists = (
     ini => { credentials => 'file ini.conf' },
     env => { credentials => 'env' },
     kms => {},
+    lock => { log => qr/bucket "lock" wants an MD5/ },
     off => { settings => 'conditional_put off;' },
     fails => { faults => [ { @e500, %ts }, { @slow, %json },
         { fault => 'reset-after-bytes', bytes => 20000, %ts },
@@ -98,6 +99,9 @@ my %files = (
     direct => { path => $direct, like => qr/^H i(p[2-9])+p1 m H$/ },
 
     mtls => { endpoint => 'tls', signed => 0,
+        like => qr/^I(P[2-9])+P1 C H H H c H D$/ },
+
+    mlock => { endpoint => 'tls', signed => 0, log => qr/"mlock" wants/,
         like => qr/^I(P[2-9])+P1 C H H H c H D$/ },
 
     mkms => { like => qr/^I(P[2-9])+P1 C H H H c H D$/ },
@@ -188,7 +192,8 @@ my @kms = map { ('--kms', $_) } qw/ kms mkms /;
 my @heedless = map { ('--unconditional', $_) } qw/ off moff moftaken /;
 
 my $s3 = LiveRecord::OSS->new($t, s3 => 1, https => 1,
-    args => [ @kms, '--digits', 'mdigits', @heedless ],
+    args => [ @kms, '--digits', 'mdigits',
+        map({ ('--lock', $_) } qw/ lock mlock /), @heedless ],
     keys => [ 'the.id:the.secret', 'sts.id:sts.secret:sts/token+x==',
         'ini.id:ini.secret', 'env.id:env.secret:env.token' ]);
 

@@ -49,6 +49,7 @@ const USAGE = `usage: oss-server.mjs --root DIR [options]
                            is put at once
     --digits BUCKET        may come often: the ETags of its objects in parts
                            are made of digits, as Garage's were
+    --lock BUCKET          may come often: it wants an MD5 with what it is sent
     --sumless BUCKET       may come often: its copies have no CRC-64
     --unconditional BUCKET may come often: it does not heed If-None-Match
     --page N               objects that a listing has at most, 1000
@@ -129,8 +130,8 @@ function options() {
         'public-read': flag, 'faults': text, 'log': text, 'discard': flag,
         'crc': flag, 'no-crc': flag, 'md5': flag, 'keepalive': text,
         'body-timeout': text, 's3': flag, 'kms': many, 'nvme': many,
-        'digits': many, 'sumless': many, 'unconditional': many,
-        'verify-client': flag, 'page': text
+        'digits': many, 'sumless': many, 'lock': many,
+        'unconditional': many, 'verify-client': flag, 'page': text
     } });
 
     if (!v.root) {
@@ -155,6 +156,7 @@ function options() {
         nvme: new Set(v.nvme),
         digits: new Set(v.digits),
         sumless: new Set(v.sumless),
+        lock: new Set(v.lock),
         unconditional: new Set(v.unconditional),
         verifyClient: v['verify-client'] ?? false,
         page: Number(v.page ?? 1000),
@@ -1076,6 +1078,13 @@ async function receive(r) {
 
     if (Number(length ?? 0) > MAX_PUT) {
         throw malformed('The body is larger than 5 GB.');
+    }
+
+    if (!given && conf.lock.has(r.bucket)) {
+        throw new StoreError(400, 'InvalidRequest', 'Content-MD5 OR'
+                             + ' x-amz-checksum- HTTP header is required for'
+                             + ' Put Object requests with Object Lock'
+                             + ' parameters');
     }
 
     if (digest && digest.length !== 16) {
