@@ -184,6 +184,25 @@ extern ngx_module_t  ngx_live_record_module;
 extern ngx_live_record_main_conf_t  *ngx_live_record_conf;
 
 
+/* the worker is told to exit, or does so */
+
+#define ngx_live_record_leaving()                                             \
+    (ngx_exiting || ngx_quit || ngx_terminate)
+
+
+/* unix time in ms, as of the event loop */
+
+static ngx_inline int64_t
+ngx_live_record_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
+
 /* ngx_live_record_conf.c */
 
 extern ngx_command_t  ngx_live_record_commands[];
@@ -319,9 +338,6 @@ void ngx_live_record_recorder_frame(ngx_live_record_recorder_t *r,
 void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,
     const char *why);
 
-/* bytes of all recorders of the worker that are not on the disk yet */
-size_t ngx_live_record_recorder_backlog(void);
-
 /*
  * The worker exits: writes what is in memory, and may block.  The first may
  * be called while there still are threads; the second does the rest, and what
@@ -329,6 +345,12 @@ size_t ngx_live_record_recorder_backlog(void);
  */
 void ngx_live_record_recorder_save(void);
 void ngx_live_record_recorder_exit(ngx_cycle_t *cycle);
+
+
+/* ngx_live_record_queue.c */
+
+/* bytes of all recorders of the worker that are not on the disk yet */
+size_t ngx_live_record_queue_backlog(void);
 
 
 /* ngx_live_record_shipper.c */

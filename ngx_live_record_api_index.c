@@ -294,7 +294,6 @@ ngx_live_record_create_info(ngx_live_record_create_t *c)
     int                     rc;
     u_char                  random[LR_INDEX_RANDOM];
     lr_buf_t                url;
-    ngx_time_t             *tp;
     lr_index_info_t        *info;
     ngx_live_record_api_t  *api;
 
@@ -308,9 +307,7 @@ ngx_live_record_create_info(ngx_live_record_create_t *c)
         return NGX_ERROR;
     }
 
-    tp = ngx_timeofday();
-
-    info->created = (int64_t) tp->sec * 1000 + tp->msec;
+    info->created = ngx_live_record_now();
     info->domain = strdup(api->domain);
     info->app = strdup(api->app);
     info->stream = strdup(api->stream);

@@ -231,7 +231,7 @@ ngx_live_record_bucket_next(ngx_live_record_bucket_t *b)
             break;
         }
 
-        if (ngx_quit || ngx_exiting || ngx_terminate) {
+        if (ngx_live_record_leaving()) {
             req = ngx_live_record_bucket_turn(b, waiting);
             req->handler(req);
             continue;

@@ -11,7 +11,6 @@
 #include "lr_grace.h"
 #include "ngx_live_record_api.h"
 #include "ngx_live_record_publisher.h"
-#include "ngx_live_record_queue.h"
 #include "ngx_live_record_thread.h"
 
 

@@ -9,7 +9,6 @@
 #include <ngx_event.h>
 
 #include "ngx_live_record_counters.h"
-#include "ngx_live_record_queue.h"
 #include "ngx_live_record_shared.h"
 
 

@@ -199,7 +199,7 @@ ngx_live_record_limit_pace(void *data, size_t n)
 
     /* a worker that exits waits for its threads */
 
-    while (wait && !ngx_exiting && !ngx_quit && !ngx_terminate) {
+    while (wait && !ngx_live_record_leaving()) {
         nap = ngx_min(wait, NGX_LIVE_RECORD_LIMIT_NAP);
         usleep((useconds_t) nap);
         wait -= nap;

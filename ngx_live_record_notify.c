@@ -20,7 +20,6 @@
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_curl.h"
 #include "ngx_live_record_notify.h"
-#include "ngx_live_record_queue.h"
 #include "ngx_live_record_thread.h"
 
 

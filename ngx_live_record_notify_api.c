@@ -9,7 +9,6 @@
 #include "lr_history.h"
 #include "lr_time.h"
 #include "ngx_live_record_api.h"
-#include "ngx_live_record_queue.h"
 #include "ngx_live_record_thread.h"
 
 

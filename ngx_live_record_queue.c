@@ -860,7 +860,7 @@ ngx_live_record_free_step(ngx_live_record_step_t *step)
 
 
 size_t
-ngx_live_record_recorder_backlog(void)
+ngx_live_record_queue_backlog(void)
 {
     return ngx_live_record_bytes;
 }
@@ -901,15 +901,4 @@ ngx_live_record_queue_exit(void)
 
     ngx_free(ngx_live_record_group);
     ngx_live_record_group = NULL;
-}
-
-
-int64_t
-ngx_live_record_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
 }

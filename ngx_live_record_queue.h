@@ -131,8 +131,5 @@ void ngx_live_record_queue_trim(ngx_uint_t all);
 
 void ngx_live_record_queue_exit(void);
 
-/* unix time in ms, as of the event loop */
-int64_t ngx_live_record_now(void);
-
 
 #endif /* _NGX_LIVE_RECORD_QUEUE_H_INCLUDED_ */

@@ -9,7 +9,6 @@
 
 
 #include "lr_prom.h"
-#include "ngx_live_record_queue.h"
 #include "ngx_live_record_report.h"
 #include "ngx_live_record_thread.h"
 

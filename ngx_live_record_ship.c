@@ -15,7 +15,6 @@
 #include "lr_spool.h"
 #include "ngx_live_record_counters.h"
 #include "ngx_live_record_notify.h"
-#include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
 #include "ngx_live_record_thread.h"
 
@@ -552,7 +551,7 @@ ngx_live_record_ship_ask(ngx_live_record_ship_t *s)
     /* what is not on the disk yet goes before what is safe there */
 
     if (s->order.body.kind != LR_BODY_TEXT
-        && ngx_live_record_recorder_backlog() > NGX_LIVE_RECORD_BACKLOG)
+        && ngx_live_record_queue_backlog() > NGX_LIVE_RECORD_BACKLOG)
     {
         ngx_add_timer(&s->timer, NGX_LIVE_RECORD_BACKLOG_WAIT);
         return;

@@ -16,7 +16,6 @@
 #include "lr_spool.h"
 #include "ngx_live_record_cache.h"
 #include "ngx_live_record_notify.h"
-#include "ngx_live_record_queue.h"
 #include "ngx_live_record_ship.h"
 #include "ngx_live_record_thread.h"
 
@@ -193,7 +192,7 @@ ngx_live_record_round(ngx_event_t *ev)
     ngx_queue_t             *q, *next;
     ngx_live_record_ship_t  *s;
 
-    if (ngx_exiting || ngx_quit || ngx_terminate) {
+    if (ngx_live_record_leaving()) {
 
         ngx_live_record_requests_let_go();
 
@@ -363,7 +362,7 @@ ngx_live_record_scan_more(ngx_event_t *ev)
     scan = ev->data;
     end = ngx_min(scan->done + NGX_LIVE_RECORD_SLICE, scan->list.n);
 
-    if (ngx_exiting || ngx_quit || ngx_terminate) {
+    if (ngx_live_record_leaving()) {
         scan->busy = 0;
         return;
     }
@@ -443,7 +442,7 @@ ngx_live_record_shipper_tell(const char *dir, const char *id,
 
     scan = &ngx_live_record_scan_state;
 
-    if (ngx_exiting || ngx_quit || ngx_terminate
+    if (ngx_live_record_leaving()
         || !ngx_live_record_shipper_owns(id))
     {
         return;
