@@ -21,13 +21,14 @@ static void ngx_live_record_oss_aside(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler);
 static ngx_int_t ngx_live_record_oss_post(ngx_live_record_oss_t *t,
     ngx_live_record_thread_pt thread, ngx_event_handler_pt done);
+static ngx_live_record_oss_t *ngx_live_record_oss_back(ngx_event_t *ev);
+static void ngx_live_record_oss_unread(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_open_thread(void *data, ngx_log_t *log);
-static void ngx_live_record_oss_opened(ngx_event_t *ev);
+static void ngx_live_record_oss_body_read(ngx_event_t *ev);
 static int ngx_live_record_oss_piece(ngx_live_record_oss_t *t);
 static void ngx_live_record_oss_piece_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_oss_piece_done(ngx_event_t *ev);
 static void ngx_live_record_oss_sum_thread(void *data, ngx_log_t *log);
-static void ngx_live_record_oss_summed(ngx_event_t *ev);
 static void ngx_live_record_oss_list_thread(void *data, ngx_log_t *log);
 static void ngx_live_record_oss_list_read(ngx_event_t *ev);
 
@@ -37,7 +38,7 @@ ngx_live_record_oss_open(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler)
 {
     ngx_live_record_oss_aside(t, ngx_live_record_oss_open_thread,
-                              ngx_live_record_oss_opened, handler);
+                              ngx_live_record_oss_body_read, handler);
 }
 
 
@@ -76,6 +77,44 @@ ngx_live_record_oss_post(ngx_live_record_oss_t *t,
 }
 
 
+/* a thread has ended: NULL if its work is not wanted any more */
+
+static ngx_live_record_oss_t *
+ngx_live_record_oss_back(ngx_event_t *ev)
+{
+    ngx_live_record_oss_t  *t;
+
+    t = ev->data;
+    t->thread = 0;
+
+    if (t->req->cancelled) {
+        ngx_live_record_oss_finish(t);
+        return NULL;
+    }
+
+    return t;
+}
+
+
+/* the bucket has no part in it that the body could not be had */
+
+static void
+ngx_live_record_oss_unread(ngx_live_record_oss_t *t)
+{
+    ngx_live_record_request_t  *req;
+
+    req = t->req;
+
+    req->local = t->errnum ? t->errnum : NGX_ENOMEM;
+    req->result = LR_RETRY_AGAIN;
+    (void) snprintf(req->err, sizeof(req->err),
+                    "the fragment could not be read (%d: %s)", req->local,
+                    strerror(req->local));
+
+    ngx_live_record_oss_finish(t);
+}
+
+
 static void
 ngx_live_record_oss_open_thread(void *data, ngx_log_t *log)
 {
@@ -110,28 +149,21 @@ ngx_live_record_oss_open_thread(void *data, ngx_log_t *log)
 }
 
 
+/* what was read of it, the first piece or all, was read well or not */
+
 static void
-ngx_live_record_oss_opened(ngx_event_t *ev)
+ngx_live_record_oss_body_read(ngx_event_t *ev)
 {
-    ngx_live_record_oss_t      *t;
-    ngx_live_record_request_t  *req;
+    ngx_live_record_oss_t  *t;
 
-    t = ev->data;
-    req = t->req;
-    t->thread = 0;
+    t = ngx_live_record_oss_back(ev);
 
-    if (req->cancelled) {
-        ngx_live_record_oss_finish(t);
+    if (t == NULL) {
         return;
     }
 
     if (t->rc != LR_OK) {
-        req->local = t->errnum ? t->errnum : NGX_ENOMEM;
-        req->result = LR_RETRY_AGAIN;
-        (void) snprintf(req->err, sizeof(req->err),
-                        "the fragment could not be read (%d: %s)",
-                        req->local, strerror(req->local));
-        ngx_live_record_oss_finish(t);
+        ngx_live_record_oss_unread(t);
         return;
     }
 
@@ -201,13 +233,9 @@ ngx_live_record_oss_piece_done(ngx_event_t *ev)
 {
     ngx_live_record_oss_t  *t;
 
-    t = ev->data;
-    t->thread = 0;
+    t = ngx_live_record_oss_back(ev);
 
-    /* the transfer may be over, or not be wanted any more */
-
-    if (t->req->cancelled) {
-        ngx_live_record_oss_finish(t);
+    if (t == NULL) {
         return;
     }
 
@@ -216,6 +244,8 @@ ngx_live_record_oss_piece_done(ngx_event_t *ev)
     }
 
     t->paused = 0;
+
+    /* the transfer may be over */
 
     if (!t->started) {
         t->handler(t);
@@ -231,7 +261,7 @@ ngx_live_record_oss_sum(ngx_live_record_oss_t *t,
     ngx_live_record_oss_pt handler)
 {
     ngx_live_record_oss_aside(t, ngx_live_record_oss_sum_thread,
-                              ngx_live_record_oss_summed, handler);
+                              ngx_live_record_oss_body_read, handler);
 }
 
 
@@ -247,30 +277,6 @@ ngx_live_record_oss_sum_thread(void *data, ngx_log_t *log)
             t->errnum = ngx_errno;
         }
     }
-}
-
-
-static void
-ngx_live_record_oss_summed(ngx_event_t *ev)
-{
-    ngx_live_record_oss_t  *t;
-
-    t = ev->data;
-    t->thread = 0;
-
-    if (t->req->cancelled) {
-        ngx_live_record_oss_finish(t);
-        return;
-    }
-
-    if (t->rc != LR_OK) {
-        t->req->local = t->errnum ? t->errnum : NGX_ENOMEM;
-        ngx_live_record_oss_fail(t, LR_RETRY_AGAIN,
-                                 "the fragment could not be read");
-        return;
-    }
-
-    t->handler(t);
 }
 
 
@@ -338,14 +344,13 @@ ngx_live_record_oss_list_read(ngx_event_t *ev)
     ngx_live_record_oss_t      *t;
     ngx_live_record_request_t  *req;
 
-    t = ev->data;
-    req = t->req;
-    t->thread = 0;
+    t = ngx_live_record_oss_back(ev);
 
-    if (req->cancelled) {
-        ngx_live_record_oss_finish(t);
+    if (t == NULL) {
         return;
     }
+
+    req = t->req;
 
     if (t->rc != LR_OK) {
         req->result = LR_RETRY_AGAIN;
