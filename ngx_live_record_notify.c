@@ -141,6 +141,7 @@ static ngx_live_record_notifier_t *ngx_live_record_notifier(
     ngx_live_record_ship_t *s);
 static void ngx_live_record_notify_run(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_thread(void *data, ngx_log_t *log);
+static void ngx_live_record_notify_unwritten(ngx_live_record_notifier_t *n);
 static int ngx_live_record_notify_journal(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_history(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_ran(ngx_event_t *ev);
@@ -451,9 +452,7 @@ ngx_live_record_notify_thread(void *data, ngx_log_t *log)
         n->rc = ngx_live_record_notify_journal(n);
 
         if (n->rc != LR_OK) {
-            (void) snprintf(n->err, sizeof(n->err), "writing to notify.log "
-                            "failed (%d: %s)", ngx_errno,
-                            strerror(ngx_errno));
+            ngx_live_record_notify_unwritten(n);
             return;
         }
     }
@@ -466,9 +465,7 @@ ngx_live_record_notify_thread(void *data, ngx_log_t *log)
                                   ngx_live_record_now());
 
         if (n->rc != LR_OK) {
-            (void) snprintf(n->err, sizeof(n->err), "writing to notify.log "
-                            "failed (%d: %s)", ngx_errno,
-                            strerror(ngx_errno));
+            ngx_live_record_notify_unwritten(n);
             return;
         }
 
@@ -496,6 +493,14 @@ ngx_live_record_notify_thread(void *data, ngx_log_t *log)
     if (n->next == LR_ERROR) {
         n->rc = LR_ERROR;
     }
+}
+
+
+static void
+ngx_live_record_notify_unwritten(ngx_live_record_notifier_t *n)
+{
+    (void) snprintf(n->err, sizeof(n->err), "writing to notify.log failed "
+                    "(%d: %s)", ngx_errno, strerror(ngx_errno));
 }
 
 

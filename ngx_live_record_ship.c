@@ -51,11 +51,11 @@ static void ngx_live_record_ship_failed(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_step(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_unprepared(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_ask(ngx_live_record_ship_t *s);
-static ngx_uint_t ngx_live_record_ship_fill(ngx_live_record_ship_t *s);
+static ngx_int_t ngx_live_record_ship_fill(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_asked(ngx_live_record_request_t *req);
 static void ngx_live_record_ship_waits(ngx_live_record_ship_t *s,
     const char *why);
-static void ngx_live_record_ship_told(ngx_live_record_ship_t *s);
+static void ngx_live_record_ship_log(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_confirm(ngx_live_record_ship_t *s,
     const char *key);
 static void ngx_live_record_ship_skip(ngx_live_record_ship_t *s,
@@ -67,7 +67,7 @@ static void ngx_live_record_ship_gone(ngx_live_record_ship_t *s);
 static ngx_uint_t ngx_live_record_ship_retry(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_day_done(void *data, lr_retry_e result,
     ngx_uint_t after);
-static void ngx_live_record_ship_bucket(ngx_live_record_ship_t *s,
+static void ngx_live_record_ship_bucket_failed(ngx_live_record_ship_t *s,
     lr_retry_e why, ngx_uint_t after);
 static void ngx_live_record_ship_again(ngx_live_record_ship_t *s,
     lr_retry_e why, ngx_uint_t after);
@@ -144,13 +144,13 @@ ngx_live_record_ship_thread(void *data, ngx_log_t *log)
 
         s->rc = lr_ship_open(&s->ship, dir, s->err, sizeof(s->err));
 
-        if (s->rc == LR_OK) {
-            s->open = 1;
-            s->rc = lr_ship_look(&s->ship, ngx_live_record_now(),
-                                 s->err, sizeof(s->err));
+        if (s->rc != LR_OK) {
+            break;
         }
 
-        break;
+        s->open = 1;
+
+        /* fall through */
 
     case NGX_LIVE_RECORD_SHIP_LOOK:
         s->rc = lr_ship_look(&s->ship, ngx_live_record_now(), s->err,
@@ -397,13 +397,14 @@ ngx_live_record_ship_failed(ngx_live_record_ship_t *s)
         return;
     }
 
+    /* what is held in memory may not be what was journalled */
+
+    if (s->open) {
+        lr_ship_close(&s->ship);
+        s->open = 0;
+    }
+
     if (s->rc == LR_DECLINED) {
-
-        if (s->open) {
-            lr_ship_close(&s->ship);
-            s->open = 0;
-        }
-
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_QUARANTINE);
         return;
     }
@@ -413,13 +414,6 @@ ngx_live_record_ship_failed(ngx_live_record_ship_t *s)
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "live record: \"%V\" in the spool: %s; it is tried "
                       "again", &s->sn.str, s->err);
-    }
-
-    /* what is held in memory may not be what was journalled */
-
-    if (s->open) {
-        lr_ship_close(&s->ship);
-        s->open = 0;
     }
 
     ngx_live_record_ship_again(s, LR_RETRY_AGAIN, 0);
@@ -573,7 +567,7 @@ ngx_live_record_ship_ask(ngx_live_record_ship_t *s)
 }
 
 
-static ngx_uint_t
+static ngx_int_t
 ngx_live_record_ship_fill(ngx_live_record_ship_t *s)
 {
     lr_ship_file_t             *file;
@@ -670,7 +664,7 @@ ngx_live_record_ship_asked(ngx_live_record_request_t *req)
     s->busy = 0;
 
     if (req->result == LR_RETRY_OK) {
-        ngx_live_record_ship_told(s);
+        ngx_live_record_ship_log(s);
         ngx_live_record_ship_confirm(s, s->step == LR_SHIP_MOVE ? req->to
                                                                 : req->key);
         return;
@@ -696,7 +690,7 @@ ngx_live_record_ship_asked(ngx_live_record_request_t *req)
         ngx_live_record_ship_waits(s, req->err);
     }
 
-    ngx_live_record_ship_bucket(s, req->result, req->retry_after);
+    ngx_live_record_ship_bucket_failed(s, req->result, req->retry_after);
 }
 
 
@@ -717,7 +711,7 @@ ngx_live_record_ship_waits(ngx_live_record_ship_t *s, const char *why)
 
 
 static void
-ngx_live_record_ship_told(ngx_live_record_ship_t *s)
+ngx_live_record_ship_log(ngx_live_record_ship_t *s)
 {
     ngx_live_record_request_t  *req;
 
@@ -853,7 +847,7 @@ ngx_live_record_ship_salvaged(ngx_live_record_ship_t *s)
 }
 
 
-/* what can be done about a refusal, but for trying again; 0 if it is */
+/* whether it is to be tried again: 0 if another thing is done about it */
 
 static ngx_uint_t
 ngx_live_record_ship_retry(ngx_live_record_ship_t *s)
@@ -973,14 +967,14 @@ ngx_live_record_ship_day_done(void *data, lr_retry_e result,
         return;
     }
 
-    ngx_live_record_ship_bucket(s, result, after);
+    ngx_live_record_ship_bucket_failed(s, result, after);
 }
 
 
 /* tries again what a bucket has failed at */
 
 static void
-ngx_live_record_ship_bucket(ngx_live_record_ship_t *s, lr_retry_e why,
+ngx_live_record_ship_bucket_failed(ngx_live_record_ship_t *s, lr_retry_e why,
     ngx_uint_t after)
 {
     ngx_live_record_count(s->request->bucket->counts->retries, 1);
