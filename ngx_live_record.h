@@ -203,6 +203,12 @@ ngx_live_record_now(void)
 }
 
 
+/* ngx_live_record_module.c */
+
+/* a timer that is none of a connection, and does not keep an exiting worker */
+void ngx_live_record_timer_init(ngx_event_t *ev, ngx_event_handler_pt handler);
+
+
 /* ngx_live_record_conf.c */
 
 extern ngx_command_t  ngx_live_record_commands[];
@@ -284,7 +290,7 @@ ngx_int_t ngx_live_record_zone_add(ngx_conf_t *cf,
 
 /* a worker begins and ends to count what is in the spool with the others */
 ngx_int_t ngx_live_record_zone_init(ngx_cycle_t *cycle);
-void ngx_live_record_zone_exit(ngx_cycle_t *cycle);
+void ngx_live_record_zone_exit(void);
 
 /* why a full spool takes no more: a constant, and a text with numbers */
 const char *ngx_live_record_zone_why(void);
@@ -295,7 +301,7 @@ void ngx_live_record_zone_text(char *text, size_t size);
 
 typedef struct ngx_live_record_recorder_s  ngx_live_record_recorder_t;
 
-ngx_int_t ngx_live_record_recorder_init(ngx_cycle_t *cycle);
+void ngx_live_record_recorder_init(void);
 
 /* until it is known whether to record, and what to do if it never is */
 
@@ -344,7 +350,7 @@ void ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r,
  * was still being claimed.
  */
 void ngx_live_record_recorder_save(void);
-void ngx_live_record_recorder_exit(ngx_cycle_t *cycle);
+void ngx_live_record_recorder_exit(void);
 
 
 /* ngx_live_record_queue.c */
@@ -356,7 +362,7 @@ size_t ngx_live_record_queue_backlog(void);
 /* ngx_live_record_shipper.c */
 
 ngx_int_t ngx_live_record_shipper_init(ngx_cycle_t *cycle);
-void ngx_live_record_shipper_exit(ngx_cycle_t *cycle);
+void ngx_live_record_shipper_exit(void);
 
 /* whether the recording of this id falls to this worker */
 ngx_uint_t ngx_live_record_shipper_owns(const char *id);

@@ -37,10 +37,9 @@ static void ngx_live_record_aside_done(ngx_event_t *ev);
 static void ngx_live_record_aside_again(ngx_event_t *ev);
 
 
-static ngx_queue_t       ngx_live_record_aside_waiting;
-static ngx_uint_t        ngx_live_record_aside_active;
-static ngx_event_t       ngx_live_record_aside_timer;
-static ngx_connection_t  ngx_live_record_aside_dummy;
+static ngx_queue_t  ngx_live_record_aside_waiting;
+static ngx_uint_t   ngx_live_record_aside_active;
+static ngx_event_t  ngx_live_record_aside_timer;
 
 
 ngx_int_t
@@ -65,13 +64,8 @@ ngx_live_record_aside_post(ngx_thread_task_t *task,
 
     if (ngx_live_record_aside_waiting.next == NULL) {
         ngx_queue_init(&ngx_live_record_aside_waiting);
-
-        ngx_live_record_aside_dummy.fd = (ngx_socket_t) -1;
-
-        ngx_live_record_aside_timer.handler = ngx_live_record_aside_again;
-        ngx_live_record_aside_timer.data = &ngx_live_record_aside_dummy;
-        ngx_live_record_aside_timer.log = ngx_cycle->log;
-        ngx_live_record_aside_timer.cancelable = 1;
+        ngx_live_record_timer_init(&ngx_live_record_aside_timer,
+                                   ngx_live_record_aside_again);
     }
 
     ngx_queue_insert_tail(&ngx_live_record_aside_waiting, &a->queue);

@@ -163,7 +163,7 @@ void ngx_live_record_dir_start(ngx_live_record_request_t *req);
 /* ngx_live_record_oss.c: buckets of type oss and s3 */
 
 ngx_int_t ngx_live_record_oss_init(ngx_cycle_t *cycle);
-void ngx_live_record_oss_exit(ngx_cycle_t *cycle);
+void ngx_live_record_oss_exit(void);
 void ngx_live_record_oss_start(ngx_live_record_request_t *req);
 
 /* gives up a request under way; LR_AGAIN: a thread is at it still */

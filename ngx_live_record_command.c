@@ -60,8 +60,7 @@ static ngx_live_record_api_t *ngx_live_record_call_end(
 static void ngx_live_record_command_look(ngx_event_t *ev);
 
 
-static ngx_event_t       ngx_live_record_look_timer;
-static ngx_connection_t  ngx_live_record_look_dummy;
+static ngx_event_t  ngx_live_record_look_timer;
 
 
 const ngx_live_record_action_t  ngx_live_record_command_actions[] = {
@@ -385,17 +384,12 @@ ngx_live_record_call_end(ngx_live_record_call_t *call)
 
 
 void
-ngx_live_record_command_init(ngx_cycle_t *cycle)
+ngx_live_record_command_init(void)
 {
     ngx_live_record_streams_init();
 
-    ngx_live_record_look_dummy.fd = (ngx_socket_t) -1;
-
-    ngx_memzero(&ngx_live_record_look_timer, sizeof(ngx_event_t));
-    ngx_live_record_look_timer.handler = ngx_live_record_command_look;
-    ngx_live_record_look_timer.data = &ngx_live_record_look_dummy;
-    ngx_live_record_look_timer.log = cycle->log;
-    ngx_live_record_look_timer.cancelable = 1;
+    ngx_live_record_timer_init(&ngx_live_record_look_timer,
+                               ngx_live_record_command_look);
 }
 
 

@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_live_record.h"
 #include "ngx_live_record_curl.h"
 
 
@@ -29,7 +30,6 @@ static void ngx_live_record_curl_drain(void);
 static CURLM             *ngx_live_record_multi;
 static ngx_uint_t         ngx_live_record_curl_kept;
 static ngx_event_t        ngx_live_record_curl_event_timer;
-static ngx_connection_t   ngx_live_record_curl_dummy;
 
 
 ngx_int_t
@@ -67,13 +67,8 @@ ngx_live_record_curl_init(ngx_cycle_t *cycle, ngx_uint_t n)
     curl_multi_setopt(ngx_live_record_multi, CURLMOPT_MAXCONNECTS,
                       (long) ngx_live_record_curl_kept);
 
-    ngx_live_record_curl_dummy.fd = (ngx_socket_t) -1;
-
-    ngx_memzero(&ngx_live_record_curl_event_timer, sizeof(ngx_event_t));
-    ngx_live_record_curl_event_timer.handler = ngx_live_record_curl_timer;
-    ngx_live_record_curl_event_timer.data = &ngx_live_record_curl_dummy;
-    ngx_live_record_curl_event_timer.log = cycle->log;
-    ngx_live_record_curl_event_timer.cancelable = 1;
+    ngx_live_record_timer_init(&ngx_live_record_curl_event_timer,
+                               ngx_live_record_curl_timer);
 
     return NGX_OK;
 }

@@ -276,11 +276,11 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
     ngx_live_record_open_files(cycle);
     ngx_live_record_counters_init(cycle);
     ngx_live_record_publisher_init();
-    ngx_live_record_command_init(cycle);
+    ngx_live_record_command_init();
+    ngx_live_record_recorder_init();
 
     if (ngx_live_record_threads_init(cycle) != NGX_OK
         || ngx_live_record_zone_init(cycle) != NGX_OK
-        || ngx_live_record_recorder_init(cycle) != NGX_OK
         || ngx_live_record_demand_init(cycle) != NGX_OK)
     {
         return NGX_ERROR;
@@ -333,13 +333,31 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
 
     /* what can be lost comes first */
 
-    ngx_live_record_recorder_exit(cycle);
+    ngx_live_record_recorder_exit();
     ngx_live_record_publisher_exit();
     ngx_live_record_demand_exit();
     ngx_live_record_streams_exit();
-    ngx_live_record_shipper_exit(cycle);
+    ngx_live_record_shipper_exit();
     ngx_live_record_counters_exit();
-    ngx_live_record_zone_exit(cycle);
+    ngx_live_record_zone_exit();
+}
+
+
+void
+ngx_live_record_timer_init(ngx_event_t *ev, ngx_event_handler_pt handler)
+{
+    /* the debug log reads its descriptor */
+
+    static ngx_connection_t  dummy;
+
+    dummy.fd = (ngx_socket_t) -1;
+
+    ngx_memzero(ev, sizeof(ngx_event_t));
+
+    ev->handler = handler;
+    ev->data = &dummy;
+    ev->log = ngx_cycle->log;
+    ev->cancelable = 1;
 }
 
 

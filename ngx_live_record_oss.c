@@ -74,7 +74,7 @@ ngx_live_record_oss_init(ngx_cycle_t *cycle)
 
 
 void
-ngx_live_record_oss_exit(ngx_cycle_t *cycle)
+ngx_live_record_oss_exit(void)
 {
     ngx_uint_t                     i;
     ngx_live_record_bucket_t     **b;

@@ -96,7 +96,7 @@ void ngx_live_record_publisher_exit(void);
 
 /* ngx_live_record_command.c */
 
-void ngx_live_record_command_init(ngx_cycle_t *cycle);
+void ngx_live_record_command_init(void);
 
 /* there is a publisher: commands may come */
 void ngx_live_record_command_watch(void);

@@ -85,25 +85,18 @@ static void ngx_live_record_arm(void);
 static void ngx_live_record_drain(ngx_live_record_recorder_t *r);
 
 
-static ngx_event_t       ngx_live_record_timer;
-static ngx_connection_t  ngx_live_record_dummy;
+static ngx_event_t  ngx_live_record_timer;
 
 ngx_queue_t  ngx_live_record_recorders;
 
 
-ngx_int_t
-ngx_live_record_recorder_init(ngx_cycle_t *cycle)
+void
+ngx_live_record_recorder_init(void)
 {
     ngx_queue_init(&ngx_live_record_recorders);
 
-    ngx_live_record_dummy.fd = (ngx_socket_t) -1;
-
-    ngx_memzero(&ngx_live_record_timer, sizeof(ngx_event_t));
-    ngx_live_record_timer.handler = ngx_live_record_tick;
-    ngx_live_record_timer.log = cycle->log;
-    ngx_live_record_timer.data = &ngx_live_record_dummy;
-
-    return NGX_OK;
+    ngx_live_record_timer_init(&ngx_live_record_timer, ngx_live_record_tick);
+    ngx_live_record_timer.cancelable = 0;
 }
 
 
@@ -1193,7 +1186,7 @@ ngx_live_record_drain(ngx_live_record_recorder_t *r)
 /* the thread pool has ended its tasks by now, but nobody was told */
 
 void
-ngx_live_record_recorder_exit(ngx_cycle_t *cycle)
+ngx_live_record_recorder_exit(void)
 {
     ngx_queue_t                 *q;
     ngx_live_record_recorder_t  *r;

@@ -68,7 +68,6 @@ static ngx_rbtree_t            ngx_live_record_ship_tree;
 static ngx_rbtree_node_t       ngx_live_record_ship_sentinel;
 static ngx_event_t             ngx_live_record_round_timer;
 static ngx_live_record_scan_t  ngx_live_record_scan_state;
-static ngx_connection_t        ngx_live_record_dummy;
 
 
 ngx_int_t
@@ -112,16 +111,10 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    /* cancelable: an exiting worker lets go, the next generation goes on */
+    /* an exiting worker lets go, the next generation goes on */
 
-    ngx_live_record_dummy.fd = (ngx_socket_t) -1;
-
-    ngx_memzero(&ngx_live_record_round_timer, sizeof(ngx_event_t));
-    ngx_live_record_round_timer.handler = ngx_live_record_round;
-    ngx_live_record_round_timer.data = &ngx_live_record_dummy;
-    ngx_live_record_round_timer.log = cycle->log;
-    ngx_live_record_round_timer.cancelable = 1;
-
+    ngx_live_record_timer_init(&ngx_live_record_round_timer,
+                               ngx_live_record_round);
     ngx_add_timer(&ngx_live_record_round_timer, 1);
 
     return NGX_OK;
@@ -131,7 +124,7 @@ ngx_live_record_shipper_init(ngx_cycle_t *cycle)
 /* the kernel gives the locks back; nothing of a request has to be kept */
 
 void
-ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
+ngx_live_record_shipper_exit(void)
 {
     ngx_queue_t             *q;
     ngx_live_record_ship_t  *s;
@@ -160,7 +153,7 @@ ngx_live_record_shipper_exit(ngx_cycle_t *cycle)
     ngx_live_record_engines_free();
     lr_spool_free(&ngx_live_record_scan_state.list);
     lr_buf_free(&ngx_live_record_scan_state.aside);
-    ngx_live_record_oss_exit(cycle);
+    ngx_live_record_oss_exit();
 }
 
 

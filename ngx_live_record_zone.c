@@ -46,7 +46,6 @@ static void ngx_live_record_look_done(ngx_event_t *ev);
 
 
 static ngx_live_record_look_t  ngx_live_record_look_state;
-static ngx_connection_t        ngx_live_record_dummy;
 
 
 lr_quota_t  ngx_live_record_quota;
@@ -135,13 +134,7 @@ ngx_live_record_zone_init(ngx_cycle_t *cycle)
     look = &ngx_live_record_look_state;
     ngx_memzero(look, sizeof(ngx_live_record_look_t));
 
-    ngx_live_record_dummy.fd = (ngx_socket_t) -1;
-
-    look->timer.handler = ngx_live_record_look;
-    look->timer.data = &ngx_live_record_dummy;
-    look->timer.log = cycle->log;
-    look->timer.cancelable = 1;
-
+    ngx_live_record_timer_init(&look->timer, ngx_live_record_look);
     ngx_add_timer(&look->timer, 1);
 
     return NGX_OK;
@@ -149,7 +142,7 @@ ngx_live_record_zone_init(ngx_cycle_t *cycle)
 
 
 void
-ngx_live_record_zone_exit(ngx_cycle_t *cycle)
+ngx_live_record_zone_exit(void)
 {
     ngx_live_record_look_t  *look;
 
