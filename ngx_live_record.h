@@ -361,7 +361,7 @@ size_t ngx_live_record_queue_backlog(void);
 
 /* ngx_live_record_shipper.c */
 
-ngx_int_t ngx_live_record_shipper_init(ngx_cycle_t *cycle);
+void ngx_live_record_shipper_init(ngx_cycle_t *cycle, ngx_uint_t workers);
 void ngx_live_record_shipper_exit(void);
 
 /* whether the recording of this id falls to this worker */

@@ -17,7 +17,10 @@
 
 #include "lr_flv.h"
 #include "lr_push_args.h"
+#include "ngx_live_record_bucket.h"
+#include "ngx_live_record_cache.h"
 #include "ngx_live_record_counters.h"
+#include "ngx_live_record_notify.h"
 #include "ngx_live_record_publisher.h"
 #include "ngx_live_record_thread.h"
 
@@ -249,6 +252,8 @@ ngx_live_record_init_module(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_live_record_init_process(ngx_cycle_t *cycle)
 {
+    ngx_uint_t            workers;
+    ngx_core_conf_t      *ccf;
     ngx_rtmp_conf_ctx_t  *ctx;
 
     ngx_live_record_conf = NULL;
@@ -273,20 +278,31 @@ ngx_live_record_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    workers = ngx_process == NGX_PROCESS_WORKER
+              ? ngx_max(ccf->worker_processes, 1) : 1;
+
     ngx_live_record_open_files(cycle);
     ngx_live_record_counters_init(cycle);
     ngx_live_record_publisher_init();
     ngx_live_record_command_init();
     ngx_live_record_recorder_init();
+    ngx_live_record_cache_init();
 
     if (ngx_live_record_threads_init(cycle) != NGX_OK
         || ngx_live_record_zone_init(cycle) != NGX_OK
-        || ngx_live_record_demand_init(cycle) != NGX_OK)
+        || ngx_live_record_demand_init(cycle) != NGX_OK
+        || ngx_live_record_buckets_init(cycle, workers) != NGX_OK
+        || ngx_live_record_oss_init(cycle) != NGX_OK
+        || ngx_live_record_notify_init(cycle) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_live_record_shipper_init(cycle);
+    ngx_live_record_shipper_init(cycle, workers);
+
+    return NGX_OK;
 }
 
 
@@ -338,6 +354,10 @@ ngx_live_record_exit_process(ngx_cycle_t *cycle)
     ngx_live_record_demand_exit();
     ngx_live_record_streams_exit();
     ngx_live_record_shipper_exit();
+    ngx_live_record_notify_exit();
+    ngx_live_record_cache_exit();
+    ngx_live_record_engines_free();
+    ngx_live_record_oss_exit();
     ngx_live_record_counters_exit();
     ngx_live_record_zone_exit();
 }

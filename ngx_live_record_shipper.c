@@ -14,7 +14,6 @@
 #include <ngx_event.h>
 
 #include "lr_spool.h"
-#include "ngx_live_record_cache.h"
 #include "ngx_live_record_notify.h"
 #include "ngx_live_record_ship.h"
 #include "ngx_live_record_thread.h"
@@ -70,54 +69,36 @@ static ngx_event_t             ngx_live_record_round_timer;
 static ngx_live_record_scan_t  ngx_live_record_scan_state;
 
 
-ngx_int_t
-ngx_live_record_shipper_init(ngx_cycle_t *cycle)
+void
+ngx_live_record_shipper_init(ngx_cycle_t *cycle, ngx_uint_t workers)
 {
-    ngx_core_conf_t  *ccf;
+    ngx_live_record_scan_t  *scan;
 
-    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-
-    ngx_live_record_cache_init();
     ngx_queue_init(&ngx_live_record_ships);
     ngx_rbtree_init(&ngx_live_record_ship_tree,
                     &ngx_live_record_ship_sentinel,
                     ngx_str_rbtree_insert_value);
 
-    ngx_memzero(&ngx_live_record_scan_state, sizeof(ngx_live_record_scan_t));
+    scan = &ngx_live_record_scan_state;
+    ngx_memzero(scan, sizeof(ngx_live_record_scan_t));
 
-    ngx_live_record_scan_state.next = ngx_current_msec;
-
-    ngx_live_record_scan_state.more.handler = ngx_live_record_scan_more;
-    ngx_live_record_scan_state.more.data = &ngx_live_record_scan_state;
-    ngx_live_record_scan_state.more.log = cycle->log;
-    ngx_live_record_scan_state.more.cancelable = 1;
+    scan->next = ngx_current_msec;
+    scan->workers = (uint32_t) workers;
 
     if (ngx_process == NGX_PROCESS_WORKER) {
-        ngx_live_record_scan_state.index = (uint32_t) ngx_worker;
-        ngx_live_record_scan_state.workers = (uint32_t)
-                                             ccf->worker_processes;
+        scan->index = (uint32_t) ngx_worker;
     }
 
-    if (ngx_live_record_scan_state.workers == 0) {
-        ngx_live_record_scan_state.workers = 1;
-    }
-
-    if (ngx_live_record_buckets_init(cycle,
-                                     ngx_live_record_scan_state.workers)
-        != NGX_OK
-        || ngx_live_record_oss_init(cycle) != NGX_OK
-        || ngx_live_record_notify_init(cycle) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    scan->more.handler = ngx_live_record_scan_more;
+    scan->more.data = scan;
+    scan->more.log = cycle->log;
+    scan->more.cancelable = 1;
 
     /* an exiting worker lets go, the next generation goes on */
 
     ngx_live_record_timer_init(&ngx_live_record_round_timer,
                                ngx_live_record_round);
     ngx_add_timer(&ngx_live_record_round_timer, 1);
-
-    return NGX_OK;
 }
 
 
@@ -148,12 +129,8 @@ ngx_live_record_shipper_exit(void)
         ngx_live_record_ship_destroy(s);
     }
 
-    ngx_live_record_notify_exit();
-    ngx_live_record_cache_exit();
-    ngx_live_record_engines_free();
     lr_spool_free(&ngx_live_record_scan_state.list);
     lr_buf_free(&ngx_live_record_scan_state.aside);
-    ngx_live_record_oss_exit();
 }
 
 
