@@ -22,6 +22,9 @@
 /* and one by as many is refused */
 #define NGX_LIVE_RECORD_OSS_REFUSED  (15 * 60)
 
+/* no clock is as wrong; with some times nothing can be signed */
+#define NGX_LIVE_RECORD_OSS_AGES  ((int64_t) 100 * 366 * 24 * 60 * 60)
+
 
 static lr_net_e ngx_live_record_oss_net(ngx_live_record_oss_t *t,
     CURLcode rc);
@@ -377,14 +380,11 @@ ngx_live_record_oss_clock(ngx_live_record_oss_t *t)
 
     b = t->req->bucket;
 
-    if (t->date == 0 || t->date == (time_t) NGX_ERROR) {
-        t->req->result = LR_RETRY_AGAIN;
-        return;
-    }
-
     skew = (int64_t) t->date - ngx_time();
 
-    if (ngx_abs(skew - t->skew) <= NGX_LIVE_RECORD_OSS_SKEW) {
+    if (t->date <= 0 || ngx_abs(skew) > NGX_LIVE_RECORD_OSS_AGES
+        || ngx_abs(skew - t->skew) <= NGX_LIVE_RECORD_OSS_SKEW)
+    {
         t->req->result = LR_RETRY_AGAIN;
         return;
     }

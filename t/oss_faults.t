@@ -101,6 +101,12 @@ my %cases = (
         code => 'RequestTimeTooSkewed', %put, times => 2 } ], hits => 2,
         text => qr/403 RequestTimeTooSkewed/ },
 
+    # after which no request can be signed
+    clockfar => { faults => [ { fault => 'status', status => 403,
+        code => 'RequestTimeTooSkewed', %put, times => 2,
+        date => 'Fri, 31 Dec 9999 23:59:59 GMT' } ], hits => 2,
+        text => qr/403 RequestTimeTooSkewed/ },
+
     slow => { faults => [ { fault => 'slow', rate => 400000, %ts,
         times => 0 } ], hits => undef, fails => 0, streams => 5,
         settings => 'connections 2;' },

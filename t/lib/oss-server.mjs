@@ -1512,7 +1512,7 @@ function head(r, status, headers, length, type) {
 
     res.sendDate = false;
     res.setHeader('Server', conf.s3 ? 'AmazonS3' : 'AliyunOSS');
-    res.setHeader('Date', new Date(r.now).toUTCString());
+    res.setHeader('Date', r.fault?.date ?? new Date(r.now).toUTCString());
     res.setHeader(conf.s3 ? 'x-amz-request-id' : 'x-oss-request-id', r.id);
 
     if (!conf.s3) {
