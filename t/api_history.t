@@ -11,7 +11,7 @@
 use warnings;
 use strict;
 
-use POSIX qw/ mkfifo strftime /;
+use POSIX qw/ strftime /;
 use Test::More;
 use FindBin;
 
@@ -22,13 +22,19 @@ use LiveRecord::API;
 ###############################################################################
 
 my $t = LiveRecord->new();
+my $so = $t->dir() . '/stuckdisk.so';
+my $control = $t->dir() . '/control';
+
+system($ENV{CC} || 'cc', '-std=gnu99', '-O2', '-fPIC', '-shared', '-o', $so,
+    "$FindBin::Bin/lib/stuckdisk.c", '-ldl') == 0
+    or die "stuckdisk.so could not be built\n";
 
 write_file($t->dir() . '/keys', "testid testsecret\n");
 chmod 0644, $t->dir() . '/keys';
 
 # one thread for a history leaves one for the recording
 
-$t->write_conf(<<'EOF_CONF')->start();
+$t->write_conf(<<'EOF_CONF');
 %%GLOBALS%%
 
 worker_processes 1;
@@ -66,6 +72,9 @@ rtmp {
 }
 EOF_CONF
 
+$t->start(env => { LD_PRELOAD => join(':', grep { $_ }
+    $ENV{TEST_NGINX_PRELOAD}, $so), STUCKDISK => $control });
+
 my $now = time();
 
 my $api = LiveRecord::API->new($t, client => 'raw', id => 'testid',
@@ -76,7 +85,7 @@ my $api = LiveRecord::API->new($t, client => 'raw', id => 'testid',
 
 is(($api->calls({}))[0]{status}, 200, 'a call');
 
-# a history that nobody ends
+# a history on a disk that does not answer
 
 my $history = $t->spool() . '/.notify';
 my @days = map { "$history/" . strftime('%Y%m%d', gmtime $_) . '.log' }
@@ -86,9 +95,11 @@ mkdir $history;
 chmod 0755, $history;
 
 for (@days) {
-    mkfifo($_, 0644) or die "mkfifo: $!\n";
+    write_file($_, '');
     chmod 0644, $_;
 }
+
+write_file($control, "/.notify/\n");
 
 my @gone = map { $api->start({ leave => $_ }) } 1500, 1000;
 my $calls = $api->start({ rate => 20, seconds => 1 });
@@ -107,12 +118,9 @@ like(($api->end($_))[0]{failed}, qr/hang up|aborted/, 'a client goes')
     for @gone;
 ok($calls->alive(), 'the other calls wait');
 
-# whoever is at it finds the end
+# the disk is back
 
-for (@days) {
-    open my $fh, '+<', $_ or die "open: $!\n";
-    unlink;
-}
+unlink $control or die "unlink: $!\n";
 
 is_deeply([ $api->end($calls) ]->[0]{codes}, { OK => 20 },
     'they are answered');

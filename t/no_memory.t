@@ -150,7 +150,7 @@ is((grep { $_->{discontinuity} } @segments), 1, 'early: one gap');
 # pictures that were sent before the gap may be shown in it
 
 my $gap = is_subsequence([ map { frames($_->{file}, 'v') } @segments ],
-    [ @video[0 .. 199] ], 'early: video', runs => 2, missing => 60);
+    [ @video[0 .. 199] ], 'early: video', runs => 3, missing => 60);
 
 cmp_ok($gap->{missing}, '>', 10, 'early: frames are lost');
 
