@@ -35,6 +35,7 @@ static void lr_survey_file_event(lr_survey_recording_t *r,
     const char *event, json_t *o);
 static void lr_survey_clear(lr_survey_recording_t *r, uint32_t after,
     uint32_t last, unsigned formats);
+static void lr_survey_compact(lr_survey_recording_t *r);
 static int lr_survey_notify_event(void *data, const char *event, json_t *o);
 static uint32_t lr_survey_number(json_t *o, const char *key);
 static void lr_survey_open(lr_survey_recording_t *r, const char *dir);
@@ -224,6 +225,7 @@ lr_survey_read(lr_survey_recording_t *r, const char *spool)
     snprintf(path, sizeof(path), "%s/ship.log", dir);
     (void) lr_journal_read(path, &r->ship, lr_survey_ship_event, r, why,
                            sizeof(why));
+    lr_survey_compact(r);
 
     if (r->settings.notify) {
         snprintf(path, sizeof(path), "%s/notify.log", dir);
@@ -415,7 +417,8 @@ static void
 lr_survey_clear(lr_survey_recording_t *r, uint32_t after, uint32_t last,
     unsigned formats)
 {
-    size_t  i, k, low, high;
+    size_t                 i, low, high;
+    lr_survey_fragment_t  *w;
 
     low = 0;
     high = r->n;
@@ -431,21 +434,42 @@ lr_survey_clear(lr_survey_recording_t *r, uint32_t after, uint32_t last,
         }
     }
 
-    k = low;
-
     for (i = low; i < r->n && r->waiting[i].number <= last; i++) {
-        r->waiting[i].need &= ~formats;
+        w = &r->waiting[i];
 
+        if (w->need) {
+            w->need &= ~formats;
+            r->cleared += w->need == 0;
+        }
+    }
+
+    /* not each time: a journal that is read anew may have a million */
+
+    if (r->cleared > r->n / 2) {
+        lr_survey_compact(r);
+    }
+}
+
+
+static void
+lr_survey_compact(lr_survey_recording_t *r)
+{
+    size_t  i, k;
+
+    if (r->cleared == 0) {
+        return;
+    }
+
+    k = 0;
+
+    for (i = 0; i < r->n; i++) {
         if (r->waiting[i].need) {
             r->waiting[k++] = r->waiting[i];
         }
     }
 
-    if (k < i) {
-        memmove(&r->waiting[k], &r->waiting[i],
-                (r->n - i) * sizeof(lr_survey_fragment_t));
-        r->n -= i - k;
-    }
+    r->n = k;
+    r->cleared = 0;
 }
 
 

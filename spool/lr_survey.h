@@ -55,6 +55,7 @@ typedef struct {
     lr_survey_fragment_t   *waiting;  /* in order */
     size_t                  n;
     size_t                  nalloc;
+    size_t                  cleared;  /* in it still, while journals are read */
     lr_survey_cycle_t      *cycles;   /* in order */
     size_t                  ncycles;
 
