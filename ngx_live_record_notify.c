@@ -368,6 +368,7 @@ void
 ngx_live_record_notify_forget(ngx_live_record_ship_t *s)
 {
     ngx_live_record_notifier_t  *n;
+    ngx_live_record_receiver_t  *r;
 
     n = s->notify;
 
@@ -378,10 +379,18 @@ ngx_live_record_notify_forget(ngx_live_record_ship_t *s)
     s->notify = NULL;
     n->ship = NULL;
 
+    /* others may wait for its turn to end */
+
+    r = n->state == NGX_LIVE_RECORD_NOTIFY_SENDING ? n->receiver : NULL;
+
     ngx_live_record_notify_clear(n);
 
     if (!n->busy) {
         ngx_live_record_notify_free(n);
+    }
+
+    if (r) {
+        ngx_live_record_receiver_run(r);
     }
 }
 

@@ -42,6 +42,7 @@
 #define NGX_LIVE_RECORD_READS  8
 
 
+static void ngx_live_record_ship_open(ngx_live_record_ship_t *s);
 static void ngx_live_record_ship_run(ngx_live_record_ship_t *s,
     ngx_live_record_ship_op_e op);
 static void ngx_live_record_ship_thread(void *data, ngx_log_t *log);
@@ -83,8 +84,7 @@ ngx_live_record_ship_see(ngx_live_record_ship_t *s)
     }
 
     if (!s->open) {
-        s->news = 0;
-        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_OPEN);
+        ngx_live_record_ship_open(s);
         return;
     }
 
@@ -96,6 +96,16 @@ ngx_live_record_ship_see(ngx_live_record_ship_t *s)
     {
         s->news = 0;
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);
+    }
+}
+
+
+static void
+ngx_live_record_ship_open(ngx_live_record_ship_t *s)
+{
+    if (ngx_live_record_ship_admit(s)) {
+        s->news = 0;
+        ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_OPEN);
     }
 }
 
@@ -309,6 +319,9 @@ ngx_live_record_ship_done(ngx_event_t *ev)
 
     s = ev->data;
     s->busy = 0;
+
+    ngx_live_record_ship_files(s, !s->open ? 0
+                                  : s->ship.settings.notify ? 2 : 1);
 
     if (s->gone) {
 
@@ -1026,6 +1039,10 @@ ngx_live_record_ship_timer(ngx_event_t *ev)
         return;
     }
 
-    ngx_live_record_ship_run(s, s->open ? NGX_LIVE_RECORD_SHIP_LOOK
-                                        : NGX_LIVE_RECORD_SHIP_OPEN);
+    if (!s->open) {
+        ngx_live_record_ship_open(s);
+        return;
+    }
+
+    ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_LOOK);
 }

@@ -58,6 +58,7 @@ typedef struct {
     ngx_uint_t                   tries;
     ngx_uint_t                   unread;      /* tries the disk has failed */
     ngx_uint_t                   seen;        /* in the scan of this number */
+    ngx_uint_t                   journals;    /* that it is to have open */
 
     /* written by a thread: not to share a word with what the loop writes */
 
@@ -82,6 +83,15 @@ void ngx_live_record_ship_timer(ngx_event_t *ev);
 
 
 /* ngx_live_record_shipper.c */
+
+/*
+ * Whether the recording may be opened: streams need files, too.  If not, it is
+ * seen again until others have been let go.
+ */
+ngx_uint_t ngx_live_record_ship_admit(ngx_live_record_ship_t *s);
+
+/* so many files it has open */
+void ngx_live_record_ship_files(ngx_live_record_ship_t *s, ngx_uint_t n);
 
 /* forgets a recording that nothing is under way for, gives back its lock */
 void ngx_live_record_ship_destroy(ngx_live_record_ship_t *s);

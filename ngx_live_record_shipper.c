@@ -32,6 +32,10 @@
 /* so many recordings that were found are gone through at a time */
 #define NGX_LIVE_RECORD_SLICE  64
 
+/* journals of a recording that are open: ship.log, notify.log */
+#define NGX_LIVE_RECORD_JOURNALS  2
+
+
 typedef struct {
     lr_spool_list_t              list;
     int                          rc;
@@ -53,10 +57,13 @@ typedef struct {
 static void ngx_live_record_round(ngx_event_t *ev);
 static void ngx_live_record_scan(void);
 static void ngx_live_record_scan_thread(void *data, ngx_log_t *log);
+static int ngx_live_record_scan_compare(const void *one, const void *two);
 static void ngx_live_record_scan_aside(void *data, const char *path);
 static void ngx_live_record_scan_done(ngx_event_t *ev);
 static void ngx_live_record_scan_more(ngx_event_t *ev);
 static void ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan);
+static void ngx_live_record_scan_relieve(void);
+static ngx_uint_t ngx_live_record_ship_waiting(ngx_live_record_ship_t *s);
 static void ngx_live_record_printable(char *p);
 static ngx_live_record_ship_t *ngx_live_record_ship_find(ngx_str_t *path);
 static ngx_live_record_ship_t *ngx_live_record_ship_create(ngx_str_t *path);
@@ -68,11 +75,24 @@ static ngx_rbtree_node_t       ngx_live_record_ship_sentinel;
 static ngx_event_t             ngx_live_record_round_timer;
 static ngx_live_record_scan_t  ngx_live_record_scan_state;
 
+/*
+ * Files that recordings have open, and may have: after a long outage there may
+ * be more of them than files, and streams that find none lose media.
+ */
+
+static ngx_uint_t              ngx_live_record_files;
+static ngx_uint_t              ngx_live_record_files_max;
+static ngx_uint_t              ngx_live_record_files_told;
+
 
 void
 ngx_live_record_shipper_init(ngx_cycle_t *cycle, ngx_uint_t workers)
 {
+    struct rlimit            rl;
     ngx_live_record_scan_t  *scan;
+
+    ngx_live_record_files_max = getrlimit(RLIMIT_NOFILE, &rl) == 0
+                                ? (ngx_uint_t) rl.rlim_cur / 2 : 512;
 
     ngx_queue_init(&ngx_live_record_ships);
     ngx_rbtree_init(&ngx_live_record_ship_tree,
@@ -252,6 +272,25 @@ ngx_live_record_scan_thread(void *data, ngx_log_t *log)
                              (char *) ngx_live_record_conf->spool.data,
                              scan->index, scan->workers);
     scan->err = ngx_errno;
+
+    /* an earlier recording of a stream is to have told its callbacks first */
+
+    if (scan->rc == LR_OK && scan->list.n) {
+        qsort(scan->list.entries, scan->list.n, sizeof(lr_spool_entry_t),
+              ngx_live_record_scan_compare);
+    }
+}
+
+
+/* their ids sort by time */
+
+static int
+ngx_live_record_scan_compare(const void *one, const void *two)
+{
+    const lr_spool_entry_t *a = one;
+    const lr_spool_entry_t *b = two;
+
+    return strcmp(strrchr(a->path, '/'), strrchr(b->path, '/'));
 }
 
 
@@ -390,6 +429,75 @@ ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan)
             ngx_live_record_ship_destroy(s);
         }
     }
+
+    if (ngx_live_record_files > ngx_live_record_files_max) {
+        ngx_live_record_scan_relieve();
+    }
+}
+
+
+/* lets go of the newest ones that wait, but not for their recorders */
+
+static void
+ngx_live_record_scan_relieve(void)
+{
+    ngx_queue_t             *q, *prev;
+    ngx_live_record_ship_t  *s;
+
+    for (q = ngx_queue_last(&ngx_live_record_ships);
+         q != ngx_queue_sentinel(&ngx_live_record_ships)
+         && ngx_live_record_files > ngx_live_record_files_max;
+         q = prev)
+    {
+        prev = ngx_queue_prev(q);
+        s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        if (s->open && !s->near && ngx_live_record_ship_waiting(s)) {
+            ngx_live_record_ship_destroy(s);
+        }
+    }
+}
+
+
+/* for its turn at the bucket, or for its callbacks */
+
+static ngx_uint_t
+ngx_live_record_ship_waiting(ngx_live_record_ship_t *s)
+{
+    return !s->busy
+           || (s->request && !s->request->active && s->request->queue.next);
+}
+
+
+ngx_uint_t
+ngx_live_record_ship_admit(ngx_live_record_ship_t *s)
+{
+    if (!s->near
+        && ngx_live_record_files + NGX_LIVE_RECORD_JOURNALS
+           > ngx_live_record_files_max)
+    {
+        if (!ngx_live_record_files_told) {
+            ngx_live_record_files_told = 1;
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "live record: recordings in the spool have %ui "
+                          "files open, the others wait for these to be "
+                          "stored", ngx_live_record_files);
+        }
+
+        return 0;
+    }
+
+    ngx_live_record_ship_files(s, NGX_LIVE_RECORD_JOURNALS);
+
+    return 1;
+}
+
+
+void
+ngx_live_record_ship_files(ngx_live_record_ship_t *s, ngx_uint_t n)
+{
+    ngx_live_record_files += n - s->journals;
+    s->journals = n;
 }
 
 
@@ -501,6 +609,7 @@ void
 ngx_live_record_ship_destroy(ngx_live_record_ship_t *s)
 {
     ngx_live_record_notify_forget(s);
+    ngx_live_record_ship_files(s, 0);
 
     ngx_queue_remove(&s->queue);
     ngx_rbtree_delete(&ngx_live_record_ship_tree, &s->sn.node);
