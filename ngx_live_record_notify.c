@@ -148,6 +148,7 @@ static void ngx_live_record_notify_ran(ngx_event_t *ev);
 static void ngx_live_record_notify_failed(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_advance(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_done(ngx_live_record_notifier_t *n);
+static void ngx_live_record_notify_follow(ngx_live_record_notifier_t *n);
 static void ngx_live_record_notify_timer(ngx_event_t *ev);
 static void ngx_live_record_receiver_timer(ngx_event_t *ev);
 static void ngx_live_record_receiver_run(ngx_live_record_receiver_t *r);
@@ -730,9 +731,43 @@ ngx_live_record_notify_done(ngx_live_record_notifier_t *n)
         lr_notice_close(&n->notice);
     }
 
+    ngx_live_record_notify_follow(n);
+
     s = n->ship;
     s->news = 1;
     ngx_live_record_ship_see(s);
+}
+
+
+/*
+ * The next recording of the stream may have waited for this one, and would not
+ * look again for seconds: of a camera that comes and goes there may be
+ * thousands.  What is in another worker looks by itself.
+ */
+
+static void
+ngx_live_record_notify_follow(ngx_live_record_notifier_t *n)
+{
+    ngx_live_record_ship_t      *s;
+    ngx_live_record_notifier_t  *next;
+
+    s = n->ship;
+
+    do {
+        s = ngx_live_record_ship_after(s);
+        next = s ? s->notify : NULL;
+    } while (s && (next == NULL || next->done));
+
+    if (next == NULL || next->waits == 0) {
+        return;
+    }
+
+    next->news = 1;
+
+    if (next->timer.timer_set && next->state == NGX_LIVE_RECORD_NOTIFY_IDLE) {
+        ngx_del_timer(&next->timer);
+        ngx_live_record_notify_run(next);
+    }
 }
 
 

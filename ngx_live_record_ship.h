@@ -93,6 +93,9 @@ ngx_uint_t ngx_live_record_ship_admit(ngx_live_record_ship_t *s);
 /* so many files it has open */
 void ngx_live_record_ship_files(ngx_live_record_ship_t *s, ngx_uint_t n);
 
+/* the next one of its stream that is known, or NULL */
+ngx_live_record_ship_t *ngx_live_record_ship_after(ngx_live_record_ship_t *s);
+
 /* forgets a recording that nothing is under way for, gives back its lock */
 void ngx_live_record_ship_destroy(ngx_live_record_ship_t *s);
 

@@ -605,6 +605,33 @@ ngx_live_record_ship_create(ngx_str_t *path)
 }
 
 
+/* they are in the order of time, as they were found or began in here */
+
+ngx_live_record_ship_t *
+ngx_live_record_ship_after(ngx_live_record_ship_t *s)
+{
+    size_t                   len;
+    ngx_queue_t             *q;
+    ngx_live_record_ship_t  *next;
+
+    len = (size_t) (strrchr((char *) s->sn.str.data, '/') + 1
+                    - (char *) s->sn.str.data);
+
+    for (q = ngx_queue_next(&s->queue);
+         q != ngx_queue_sentinel(&ngx_live_record_ships);
+         q = ngx_queue_next(q))
+    {
+        next = ngx_queue_data(q, ngx_live_record_ship_t, queue);
+
+        if (ngx_strncmp(next->sn.str.data, s->sn.str.data, len) == 0) {
+            return next;
+        }
+    }
+
+    return NULL;
+}
+
+
 void
 ngx_live_record_ship_destroy(ngx_live_record_ship_t *s)
 {
