@@ -109,7 +109,7 @@ typedef struct {
     ngx_uint_t                 refusals;       /* how often it began to */
     const char                *refusal;        /* NULL if it does not; why,
                                                   as callbacks say it */
-    char                       refused[512];
+    char                       refused[128];
     int64_t                    skew;           /* store's clock - ours, s */
     char                       told[64];       /* by an s3: its region */
     ngx_uint_t                 digest;         /* and that it wants an MD5 */

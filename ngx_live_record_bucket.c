@@ -120,6 +120,7 @@ ngx_live_record_request_start(ngx_live_record_request_t *req)
     req->sum = 0;
     req->align = 0;
     req->refusal = lr_retry_refusal(NULL);
+    req->refused[0] = '\0';
     req->denied = 0;
     req->unfit = 0;
     req->left = 0;
@@ -529,7 +530,7 @@ ngx_live_record_bucket_state(ngx_live_record_request_t *req)
                           "your help, recordings wait in the spool: %s",
                           &b->name, req->err);
 
-            ngx_live_record_bucket_refuses(b, req->refusal, req->err);
+            ngx_live_record_bucket_refuses(b, req->refusal, req->refused);
         }
 
         b->failing = LR_RETRY_ADMIN;

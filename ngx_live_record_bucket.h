@@ -95,8 +95,10 @@ struct ngx_live_record_request_s {
     uint64_t                   sum;        /* of PUT, PART: CRC-64, or 0 */
     uint32_t                   align;      /* of BEGIN: part 1 has to be a
                                               multiple of this; 0: any */
-    const char                *refusal;    /* of LR_RETRY_ADMIN, as callbacks
-                                              say it */
+    const char                *refusal;    /* of LR_RETRY_ADMIN, for callbacks:
+                                              their code, and why, without a
+                                              name of anything */
+    char                       refused[128];
     unsigned                   denied:1;   /* of MOVE: it is not allowed */
     unsigned                   unfit:1;    /* a directory cannot have this
                                               name, err says why */

@@ -752,7 +752,7 @@ ngx_live_record_cred_tell(ngx_live_record_cred_t *cred)
                       &cred->bucket->name, cred->err);
 
         ngx_live_record_bucket_refuses(cred->bucket, lr_retry_refusal(NULL),
-                                       cred->err);
+                                       "there is no valid access key");
         break;
     }
 }

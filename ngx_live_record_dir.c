@@ -243,6 +243,8 @@ ngx_live_record_dir_fail(ngx_live_record_request_t *req, ngx_err_t err)
     case NGX_EACCES:
     case NGX_EPERM:
     case EROFS:
+        (void) snprintf(req->refused, sizeof(req->refused), "%d: %s", err,
+                        strerror(err));
         req->result = LR_RETRY_ADMIN;
         req->verdict = LR_GATE_REFUSES;
         return;

@@ -122,7 +122,7 @@ typedef struct {
     int                              rc;
     int                              next;     /* of lr_notice_next() */
     const char                      *refusal;  /* of the bucket, or NULL */
-    char                             refused[512];
+    char                             refused[128];
     char                             err[512];
 
     unsigned                         busy:1;   /* a thread is at it */
@@ -264,7 +264,10 @@ ngx_live_record_notify_see(ngx_live_record_ship_t *s)
 }
 
 
-/* one asks a bucket that refuses, but all that wait for it are concerned */
+/*
+ * One asks a bucket that refuses, but all that wait for it are concerned; not
+ * so while only some objects are refused.
+ */
 
 static void
 ngx_live_record_notify_bucket(ngx_live_record_ship_t *s,
@@ -278,7 +281,9 @@ ngx_live_record_notify_bucket(ngx_live_record_ship_t *s,
 
     b = s->request->bucket;
 
-    if (b->refusal == NULL || n->refusals == b->refusals) {
+    if (b->refusal == NULL || n->refusals == b->refusals
+        || (!b->gate.down && !(s->refused && s->timer.timer_set)))
+    {
         return;
     }
 
@@ -809,7 +814,7 @@ ngx_live_record_receiver_run(ngx_live_record_receiver_t *r)
     ngx_msec_int_t               wait;
     ngx_live_record_notifier_t  *n;
 
-    if (ngx_exiting) {
+    if (ngx_live_record_leaving()) {
         return;
     }
 

@@ -621,7 +621,7 @@ ngx_live_record_oss_lacks(ngx_live_record_oss_t *t, uint64_t size,
         return "Content-Length";
     }
 
-    /* no other object has the same sum */
+    /* it is this one by its sum, or at least by its id */
 
     return t->dialect->same(t, t->length, crc) ? "right Content-Length" : NULL;
 }

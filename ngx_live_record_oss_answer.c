@@ -184,6 +184,16 @@ ngx_live_record_oss_sort(ngx_live_record_oss_t *t, CURLcode rc)
     }
 
     req->refusal = lr_retry_refusal(t->code[0] ? t->code : NULL);
+
+    if (net == LR_NET_OK) {
+        (void) snprintf(req->refused, sizeof(req->refused), "%ld%s%s",
+                        t->status, t->code[0] ? " " : "", t->code);
+
+    } else {
+        (void) snprintf(req->refused, sizeof(req->refused), "%s",
+                        curl_easy_strerror(rc));
+    }
+
     req->verdict = lr_gate_sort(net, (unsigned) t->status,
                                 t->code[0] ? t->code : NULL, req->result);
 

@@ -3,10 +3,11 @@
  * Copyright (C) the ngx_live_record authors
  *
  * The callbacks of a recording.  What is to be told follows from record.log
- * and ship.log, which others write; notify.log, which lies beside them, puts
- * it in one order, numbers it, and says what has been done about it.  So the
- * notifier neither waits for the shipper nor does it hold it up.  Whoever
- * holds notify.log's lock is the notifier.  Its events:
+ * and ship.log, which others write, but for a bucket that refuses;
+ * notify.log, which lies beside them, puts it in one order, numbers it, and
+ * says what has been done about it.  So the notifier neither waits for the
+ * shipper nor does it hold it up.  Whoever holds notify.log's lock is the
+ * notifier.  Its events:
  *
  *   start    version
  *   notice   number, time, what, and       to be told

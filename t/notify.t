@@ -207,6 +207,36 @@ for my $name (qw/ refused also /) {
     is((grep { $_->{json}{uri} } told($name)), 3, "$name: then its files");
 }
 
+# one object that is refused is nothing to those of others
+
+my $shut = "$bucket/record/live/shut";
+
+mkdir $shut;
+chmod 0500, $shut;
+
+@pubs = map { $t->start_publish($file, name => $_, seconds => 12, speed => 4) }
+    qw/ shut open /;
+
+LiveRecord::wait_for(sub {
+    grep { ($_->{json}{event} || '') eq 'record_error' } told('shut')
+}, 30, 'a callback of shut');
+
+is($_->wait(60), 0, 'beside one that is refused') for @pubs;
+
+$t->wait_recorded(1, name => 'open');
+chown $uid, $gid, $shut;
+chmod 0755, $shut;
+$t->wait_recorded(1, name => 'shut', seconds => 100);
+
+is((grep { ($_->{json}{event} || '') eq 'record_error' } told('open')), 0,
+    'nothing is told of it');
+
+my ($said) = map { $_->{json}{error_info} }
+    grep { ($_->{json}{event} || '') eq 'record_error' } told('shut');
+
+is_deeply($said, { code => 'AccessDenied',
+    message => '13: Permission denied' }, 'what is told has no names in it');
+
 # TLS, verified; fragments on request; no status, no key
 
 is($t->publish($file, name => 'tls', app => 'other',
