@@ -74,6 +74,13 @@ lr_spool_level(lr_spool_list_t *list, const char *spool, const char *path,
 
     d = opendir(dir);
 
+    if (d == NULL && level == 1 && strcmp(path, LR_QUARANTINE_DIR) == 0) {
+
+        /* an application may be called so, but mostly it is root's */
+
+        return LR_OK;
+    }
+
     if (d == NULL) {
         return level ? lr_spool_shut(list, path) : LR_ERROR;
     }
@@ -83,8 +90,7 @@ lr_spool_level(lr_spool_list_t *list, const char *spool, const char *path,
     while (rc == LR_OK && (de = readdir(d)) != NULL) {
 
         if (!lr_name_valid(de->d_name, strlen(de->d_name))
-            || (de->d_type != DT_DIR && de->d_type != DT_UNKNOWN)
-            || (level == 0 && strcmp(de->d_name, LR_QUARANTINE_DIR) == 0))
+            || (de->d_type != DT_DIR && de->d_type != DT_UNKNOWN))
         {
             continue;
         }

@@ -159,7 +159,8 @@ shut(void **state)
         const char  *path;
         size_t       n, shut;
     } found[] = {
-        { "live", 0, 1 }, { "live/cam", 1, 1 }, { NULL, 2, 0 }
+        { "live", 1, 1 }, { "live/cam", 2, 1 }, { "quarantine", 2, 0 },
+        { NULL, 3, 0 }
     };
 
     memset(&list, 0, sizeof(list));
@@ -167,8 +168,9 @@ shut(void **state)
     make(*state, "live/cam/20260301");
     make(*state, "live/other/20260301");
     make(*state, "quarantine/a/b");
+    make(*state, "quarantine/a.b.c");
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 4; i++) {
         closed = found[i].path;
 
         assert_int_equal(lr_spool_scan(&list, *state, 0, 1), LR_OK);
