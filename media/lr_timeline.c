@@ -200,7 +200,8 @@ lr_timeline_place(lr_timeline_t *tl, lr_timeline_track_t *t,
      * picture's presentation time, or that of the last one was wrong.
      */
 
-    between = step < 0 && t->last + step >= t->floor;
+    between = step < 0 && step >= -LR_TIMELINE_JUMP
+              && t->last + step >= t->floor;
     near = between || lr_timeline_near(t, other, step);
 
     if (t->pending) {
@@ -286,6 +287,7 @@ lr_timeline_paused(lr_timeline_t *tl, int64_t dts, int64_t wall)
 
     if (step < -LR_TIMELINE_JUMP) {
         tl->anchor_wall += step;
+        tl->anchored += step;
         return 1;
     }
 

@@ -18,9 +18,9 @@
  *     anew, too;
  *   - an encoder's clock runs a little fast or slow: in the long run wall
  *     times follow what arrives, by a small part of each fragment's length;
- *   - a smaller step back, or one to between the last two frames, is made
- *     monotonic, the composition offset of video takes up the difference, so
- *     that the presentation time is kept;
+ *   - a smaller step back, or one to between the last two frames of no more
+ *     than LR_TIMELINE_JUMP, is made monotonic, the composition offset of
+ *     video takes up the difference, so that the presentation time is kept;
  *   - a fragment is cut at the first key frame at or after its length, or
  *     the cycle's; without video, at the first audio frame;
  *   - the first one of a span is to have all tracks, as players take what it
