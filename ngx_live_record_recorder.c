@@ -1078,7 +1078,7 @@ ngx_live_record_recorder_stop(ngx_live_record_recorder_t *r, const char *why)
                   "live record: \"%s/%s\" pauses: %s, id %s",
                   r->settings.app, r->settings.stream, why, r->id);
 
-    ngx_live_record_queue_flush(&r->out);
+    ngx_live_record_queue_flush_all(&r->out);
 
     /* without memory for its end there may be no task that would tell of it */
 
