@@ -417,6 +417,8 @@ ngx_live_record_ship_failed(ngx_live_record_ship_t *s)
         s->open = 0;
     }
 
+    ngx_live_record_ship_files(s, 0);
+
     if (s->rc == LR_DECLINED) {
         ngx_live_record_ship_run(s, NGX_LIVE_RECORD_SHIP_QUARANTINE);
         return;

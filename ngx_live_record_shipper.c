@@ -35,6 +35,9 @@
 /* journals of a recording that are open: ship.log, notify.log */
 #define NGX_LIVE_RECORD_JOURNALS  2
 
+/* files that are made free at a time for older recordings */
+#define NGX_LIVE_RECORD_RELIEF  128
+
 
 typedef struct {
     lr_spool_list_t              list;
@@ -64,6 +67,7 @@ static void ngx_live_record_scan_more(ngx_event_t *ev);
 static void ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan);
 static void ngx_live_record_scan_relieve(void);
 static ngx_uint_t ngx_live_record_ship_waiting(ngx_live_record_ship_t *s);
+static const char *ngx_live_record_ship_id(ngx_live_record_ship_t *s);
 static void ngx_live_record_printable(char *p);
 static ngx_live_record_ship_t *ngx_live_record_ship_find(ngx_str_t *path);
 static ngx_live_record_ship_t *ngx_live_record_ship_create(ngx_str_t *path);
@@ -83,6 +87,10 @@ static ngx_live_record_scan_t  ngx_live_record_scan_state;
 static ngx_uint_t              ngx_live_record_files;
 static ngx_uint_t              ngx_live_record_files_max;
 static ngx_uint_t              ngx_live_record_files_told;
+
+/* the oldest that has been refused since the last scan, or "" */
+
+static char                    ngx_live_record_refused[LR_ID_MAX + 1];
 
 
 void
@@ -430,9 +438,7 @@ ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan)
         }
     }
 
-    if (ngx_live_record_files > ngx_live_record_files_max) {
-        ngx_live_record_scan_relieve();
-    }
+    ngx_live_record_scan_relieve();
 }
 
 
@@ -441,21 +447,35 @@ ngx_live_record_scan_sweep(ngx_live_record_scan_t *scan)
 static void
 ngx_live_record_scan_relieve(void)
 {
+    ngx_uint_t               enough;
     ngx_queue_t             *q, *prev;
     ngx_live_record_ship_t  *s;
 
+    enough = ngx_live_record_files_max;
+
+    if (ngx_live_record_refused[0]) {
+        enough -= ngx_min(NGX_LIVE_RECORD_RELIEF, enough / 2);
+    }
+
     for (q = ngx_queue_last(&ngx_live_record_ships);
          q != ngx_queue_sentinel(&ngx_live_record_ships)
-         && ngx_live_record_files > ngx_live_record_files_max;
+         && ngx_live_record_files > enough;
          q = prev)
     {
         prev = ngx_queue_prev(q);
         s = ngx_queue_data(q, ngx_live_record_ship_t, queue);
 
-        if (s->open && !s->near && ngx_live_record_ship_waiting(s)) {
+        if (s->open && !s->near && ngx_live_record_ship_waiting(s)
+            && (ngx_live_record_files > ngx_live_record_files_max
+                || ngx_strcmp(ngx_live_record_ship_id(s),
+                              ngx_live_record_refused)
+                   > 0))
+        {
             ngx_live_record_ship_destroy(s);
         }
     }
+
+    ngx_live_record_refused[0] = '\0';
 }
 
 
@@ -469,13 +489,31 @@ ngx_live_record_ship_waiting(ngx_live_record_ship_t *s)
 }
 
 
+static const char *
+ngx_live_record_ship_id(ngx_live_record_ship_t *s)
+{
+    return strrchr((char *) s->sn.str.data, '/') + 1;
+}
+
+
 ngx_uint_t
 ngx_live_record_ship_admit(ngx_live_record_ship_t *s)
 {
+    const char  *id;
+
     if (!s->near
-        && ngx_live_record_files + NGX_LIVE_RECORD_JOURNALS
+        && ngx_live_record_files - s->journals + NGX_LIVE_RECORD_JOURNALS
            > ngx_live_record_files_max)
     {
+        id = ngx_live_record_ship_id(s);
+
+        if (ngx_live_record_refused[0] == '\0'
+            || ngx_strcmp(id, ngx_live_record_refused) < 0)
+        {
+            ngx_cpystrn((u_char *) ngx_live_record_refused, (u_char *) id,
+                        sizeof(ngx_live_record_refused));
+        }
+
         if (!ngx_live_record_files_told) {
             ngx_live_record_files_told = 1;
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,

@@ -12,7 +12,7 @@ use warnings;
 use strict;
 
 use Test::More;
-use File::Basename qw/ basename dirname /;
+use File::Basename qw/ basename /;
 use FindBin;
 
 use lib "$FindBin::Bin/lib";
@@ -51,6 +51,8 @@ rtmp {
     server {
         listen 127.0.0.1:%%PORT%%;
 
+        live_record_notify http://127.0.0.1:%%PORT_hook%%/ status=on;
+
         application live {
             live on;
 
@@ -69,7 +71,7 @@ my $file = media('many', seconds => 9, size => '96x64', gop => 5,
     audio => 'none', video => 'h264');
 
 $oss->faults({ fault => 'status', status => 503, times => 0 });
-$t->allow(qr/\[warn\] .*(bucket "store" (fails|is back)|files open)/);
+$t->allow(qr/\[warn\] .*(bucket "store" (fails|is back)|files open|was not taken)/);
 $t->start();
 
 sub publish_all {
@@ -85,7 +87,8 @@ sub open_files {
     return scalar(() = glob "/proc/$worker/fd/*");
 }
 
-# one that has ended becomes many
+# one that has ended becomes many, of some streams: an earlier one of a stream
+# tells its callbacks first
 
 publish_all('first', 1);
 
@@ -100,14 +103,15 @@ my $id = basename($dir);
 
 for my $i (1 .. $waiting - 1) {
     my $new = sprintf '%s%05x', substr($id, 0, -5), $i;
-    my $to = $t->spool() . "/live/first$i";
+    my $stream = 'first' . $i % 10;
+    my $to = $t->spool() . "/live/$stream";
 
-    system("cp -a '@{[ dirname($dir) ]}' '$to' && mv '$to/$id' '$to/$new'")
-        == 0 or die "cp: $?\n";
+    system("mkdir -p '$to' && cp -a '$dir' '$to/$new'"
+        . " && chown --reference='$dir' '$to'") == 0 or die "cp: $?\n";
 
     for (qw/ record.log template.json /) {
         write_file("$to/$new/$_", read_file("$dir/$_")
-            =~ s/\Q$id\E/$new/r =~ s/"first0"/"first$i"/r);
+            =~ s/\Q$id\E/$new/r =~ s/"first0"/"$stream"/r);
     }
 }
 
@@ -128,6 +132,22 @@ wait_for(sub { open_files() <= $files / 2 + 40 }, 20, 'the same again');
 is(scalar $t->log(qr/Too many open files/), 0, 'files for all');
 is(scalar $t->log(qr/is not recorded|loses frames/), 0, 'nothing is lost');
 
+# the old worker lets go of the oldest ones, when the new one has others
+
+my ($old) = $t->workers();
+
+kill STOP => $old;
+$t->signal('HUP');
+wait_for(sub { $t->workers(all => 1) == 2 }, 20, 'a new worker');
+sleep 3;
+kill CONT => $old;
+wait_for(sub { $t->workers(all => 1) == 1 }, 20, 'the old one to leave');
+
+my $receiver = $t->run('node', "$FindBin::Bin/lib/notify-server.mjs",
+    $t->port('hook'), $t->dir() . '/hook.log');
+
+wait_for(sub { $receiver->out() =~ /ready/ }, 20, 'a receiver');
+
 $oss->faults();
 
 wait_for(sub { !grep { -e } glob $t->spool() . '/live/*/*/record.log' }, 90,
@@ -135,7 +155,7 @@ wait_for(sub { !grep { -e } glob $t->spool() . '/live/*/*/record.log' }, 90,
 $t->bucket($oss->bucket('waiting'));
 
 my %keys;
-$keys{m!^record/live/(first|second|third)\d+/.*\.m3u8$! ? $1 : ''}++
+$keys{m!^\.live_record/live/(first|second|third)\d+/! ? $1 : ''}++
     for files_in($t->bucket());
 
 is($keys{first}, $waiting, 'all that have waited');
