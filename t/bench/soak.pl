@@ -682,10 +682,17 @@ sub look {
             my @parts = @{$parts{$id}};
             my (@keys, $last);
 
-            if (grep { !defined } @parts) {
-                wrong("$name/$id: a part of the manifest is missing");
-                @parts = grep { defined } @parts;
+            # one number is left out where the clock goes back
+
+            for my $i (grep { !defined $parts[$_] } 0 .. $#parts) {
+                my ($one, $two) = $i ? @parts[$i - 1, $i + 1] : ();
+
+                wrong("$name/$id: a part of the manifest is missing")
+                    unless $one && $two && $two->{fragments}[0]{wall}
+                        < $one->{fragments}[-1]{wall};
             }
+
+            @parts = grep { defined } @parts;
 
             wrong("$name/$id is not closed") unless $parts[-1]{closed};
 
