@@ -180,7 +180,7 @@ cmp_ok($turns, '>', 100, "$turns turns of the loop");
 
 SKIP: {
     skip 'valgrind', 1 if $ENV{TEST_VALGRIND};
-    cmp_ok($longest, '<', 20000, "the longest turn of the loop: $longest us");
+    cmp_ok($longest, '<', 5000, "the longest turn of the loop: $longest us");
 }
 
 $oss->check();
