@@ -20,35 +20,7 @@ use LiveRecord;
 
 my $t = LiveRecord->new();
 
-$t->write_conf(<<'EOF_CONF');
-%%GLOBALS%%
-
-worker_processes 1;
-
-events {
-    worker_connections 64;
-}
-
-rtmp {
-    live_record_spool %%TESTDIR%%/spool;
-    live_record_bucket local { type dir; root %%TESTDIR%%/bucket; }
-
-    server {
-        listen 127.0.0.1:%%PORT%%;
-
-        application live {
-            live on;
-
-            live_record * {
-                bucket local;
-                format m3u8 mp4 flv;
-                fragment 5s;
-                grace 2s;
-            }
-        }
-    }
-}
-EOF_CONF
+$t->configure('format m3u8 mp4 flv; fragment 5s; grace 2s;');
 
 # two fragments
 

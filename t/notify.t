@@ -24,6 +24,12 @@ use LiveRecord::API;
 my $t = LiveRecord->new();
 my $dir = $t->dir();
 my $key = 'NotifyKey0123456';
+my $so = "$dir/slowdisk.so";
+my $slow = "$dir/control";
+
+system($ENV{CC} || 'cc', '-std=gnu99', '-O2', '-fPIC', '-shared', '-o', $so,
+    "$FindBin::Bin/lib/slowdisk.c", '-ldl') == 0
+    or die "slowdisk.so could not be built\n";
 
 my $conf = <<'EOF_CONF';
 %%GLOBALS%%
@@ -109,7 +115,8 @@ $t->write_conf($conf);
 mkdir "$dir/tls";
 my $tls = receiver('tls', '--cert', "$dir/tls", '--bucket', "$dir/bucket");
 
-$t->start();
+$t->start(env => { LD_PRELOAD => join(':', grep { $_ }
+    $ENV{TEST_NGINX_PRELOAD}, $so), SLOWDISK => $slow });
 
 my $receiver = receiver('hook', '--key', $key, '--bucket', "$dir/bucket");
 
@@ -214,12 +221,17 @@ my $shut = "$bucket/record/live/shut";
 mkdir $shut;
 chmod 0500, $shut;
 
+# they are on their way for as long as that
+LiveRecord::write_file($slow, "700 0 $bucket/record/live/open\n");
+
 @pubs = map { $t->start_publish($file, name => $_, seconds => 12, speed => 4) }
     qw/ shut open /;
 
 LiveRecord::wait_for(sub {
     grep { ($_->{json}{event} || '') eq 'record_error' } told('shut')
 }, 30, 'a callback of shut');
+
+unlink $slow;
 
 is($_->wait(60), 0, 'beside one that is refused') for @pubs;
 
